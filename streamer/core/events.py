@@ -1,0 +1,481 @@
+"""Every value that crosses a wall, frozen: inputs of a session, its effects, jobs, hypotheses, and the messages a client sees.
+
+Inside, lengths and positions are samples at 16 kHz (``int``), counted from the first sample the session received.
+In messages they are milliseconds on the same clock and carry ``_ms`` in their name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum, StrEnum
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer.errors import InvalidSetting
+
+SAMPLE_RATE: Final = 16_000
+SAMPLES_PER_MS: Final = SAMPLE_RATE // 1000
+INPUT_RATES: Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+LANGUAGES: Final = ("auto", "zh", "en", "yue", "ja", "ko")
+MAX_CHANNELS: Final = 8
+PROTOCOL_VERSION: Final = 1
+
+Samples = npt.NDArray[np.int16]
+"""Audio at 16 kHz: ``[n]`` for one channel, ``[channels, n]`` for all of them."""
+
+Scores = Mapping[str, float]
+"""Probabilities over one label set; they sum to one."""
+
+
+def to_ms(samples: int) -> int:
+    """Samples at 16 kHz to whole milliseconds."""
+    return samples // SAMPLES_PER_MS
+
+
+def to_samples(ms: int) -> int:
+    """Milliseconds to samples at 16 kHz."""
+    return ms * SAMPLES_PER_MS
+
+
+# What a client may choose.
+
+
+class Encoding(StrEnum):
+    """How the bytes of the client's audio are to be read. ``CONTAINER`` is a file's or MediaRecorder's bytes."""
+
+    PCM_S16LE = "pcm_s16le"
+    PCM_F32LE = "pcm_f32le"
+    MULAW = "mulaw"
+    ALAW = "alaw"
+    CONTAINER = "container"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AudioFormat:
+    """The shape of the client's audio; channels are interleaved. A container brings its own rate, which replaces ours."""
+
+    encoding: Encoding = Encoding.PCM_S16LE
+    sample_rate: int = SAMPLE_RATE
+    channels: int = 1
+
+    def __post_init__(self) -> None:
+        if self.sample_rate not in INPUT_RATES:
+            raise InvalidSetting("sample_rate", self.sample_rate, "one of " + ", ".join(map(str, INPUT_RATES)))
+        if not 1 <= self.channels <= MAX_CHANNELS:
+            raise InvalidSetting("channels", self.channels, f"1 to {MAX_CHANNELS}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What one session may set for itself, at ``start`` and by ``configure``."""
+
+    language: str = "auto"
+    """A language of LANGUAGES; ``auto`` lets the model decide, segment by segment."""
+    itn: bool = True
+    """Inverse text normalisation: digits and punctuation as one writes them."""
+    partials: bool = True
+    """Results while a segment is still being spoken."""
+    hotwords: tuple[str, ...] = ()
+    """Words to prefer, where the model can."""
+    endpoint_silence_ms: int = 600
+    """Silence that ends a segment, 100 to 5,000."""
+    max_segment_ms: int = 20_000
+    """Longer speech is cut at its quietest point, 2,000 to 30,000 (the model was trained on up to 30 s)."""
+
+    def __post_init__(self) -> None:
+        if self.language not in LANGUAGES:
+            raise InvalidSetting("language", self.language, "one of " + ", ".join(LANGUAGES))
+        for name, low, high in (("endpoint_silence_ms", 100, 5_000), ("max_segment_ms", 2_000, 30_000)):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise InvalidSetting(name, value, f"{low} to {high}")
+        if len(self.hotwords) > 100 or any(len(word) > 100 for word in self.hotwords):
+            raise InvalidSetting("hotwords", self.hotwords, "at most 100 words of at most 100 characters")
+
+
+# Inputs: what a session receives.
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The socket is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The client says what it will send and how it wants it read."""
+
+    format: AudioFormat
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """The client changes settings; they hold for audio received from here on."""
+
+    changes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Bytes in the format of ``Start``, cut anywhere."""
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The answer to ``Judge``: speech probabilities of the same frames, ``[frames][channels]``."""
+
+    probabilities: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Close the open segments here and tell when all that was said before has been answered."""
+
+    id: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keepalive:
+    """The client is there, and has nothing to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """Time for a heartbeat. Comes from the server, which has the clock."""
+
+    queue_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """No more audio. ``reason`` goes into ``closed``."""
+
+    reason: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The socket is lost; nobody will read."""
+
+
+# Jobs and what the engine answers.
+
+
+class JobKind(IntEnum):
+    """Why the engine is asked; lower goes first."""
+
+    FINAL = 0
+    SPECULATIVE = 1
+    PARTIAL = 2
+    SOUND = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Job:
+    """One request to the engine: ``samples`` is the audio of ``[begin, end)`` of one channel, int16 ``[n]``, read-only."""
+
+    session: str
+    channel: int
+    segment: int
+    kind: JobKind
+    begin: int
+    end: int
+    samples: Samples
+    language: str = "auto"
+    itn: bool = True
+    hotwords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """One unit of text with its time. ``text`` carries its own leading space; joined texts are the hypothesis's text.
+
+    ``begin`` and ``end`` are samples from the beginning of the job's audio; ``p`` is ``None`` where the model gives none.
+    """
+
+    id: int
+    text: str
+    begin: int
+    end: int
+    p: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Hypothesis:
+    """What the engine heard in one job. Scores are ``None`` where the model has none (see ``Capabilities``).
+
+    ``raw_text`` is upstream's own string, tags included. Labels are lower case: ``en``, ``neutral``, ``speech``.
+    """
+
+    job: Job
+    tokens: tuple[Token, ...]
+    raw_text: str
+    language: Scores | None = None
+    emotion: Scores | None = None
+    event: Scores | None = None
+    queue_ms: float = 0.0
+    decode_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Failed:
+    """The engine could not answer this job."""
+
+    job: Job
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capabilities:
+    """What a model can do, as told to every client."""
+
+    languages: tuple[str, ...]
+    emotion: bool
+    events: bool
+    itn: bool
+    hotwords: bool
+    word_times: str
+    """``aligned`` from the model's own alignment, or ``estimated`` by spreading words over the segment."""
+    confidence: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelInfo:
+    """The model behind a server. ``notice`` is a sentence for people where this is not the default model."""
+
+    name: str
+    device: str
+    capabilities: Capabilities
+    notice: str | None = None
+
+
+# Rich text.
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    text: str
+    begin_ms: int
+    end_ms: int
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Language:
+    code: str
+    p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emotion:
+    label: str
+    p: float
+    scores: Scores
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    label: str
+    p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RichText:
+    """What was said, in what language, how, and what else was heard."""
+
+    text: str
+    raw_text: str
+    words: tuple[Word, ...]
+    language: Language | None
+    emotion: Emotion | None
+    events: tuple[Event, ...]
+    confidence: float | None
+
+
+# Messages: what a client reads. Their fields are the native wire's fields.
+
+
+class Message:
+    """Base of everything that a session may send to its client."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCreated(Message):
+    session_id: str
+    protocol: int
+    server: str
+    model: str
+    device: str
+    capabilities: Capabilities
+    notice: str | None
+    limits: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionConfigured(Message):
+    format: AudioFormat
+    settings: Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechStarted(Message):
+    segment: int
+    channel: int
+    begin_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Partial(Message):
+    segment: int
+    revision: int
+    channel: int
+    stable: str
+    unstable: str
+    begin_ms: int
+    end_ms: int
+    language: Language | None
+    emotion: Emotion | None
+    events: tuple[Event, ...]
+    audio_end_ms: int
+    queue_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Final(Message):
+    segment: int
+    revision: int
+    channel: int
+    text: str
+    raw_text: str
+    words: tuple[Word, ...]
+    begin_ms: int
+    end_ms: int
+    language: Language | None
+    emotion: Emotion | None
+    events: tuple[Event, ...]
+    confidence: float | None
+    end_reason: str
+    audio_end_ms: int
+    queue_ms: float
+    decode_ms: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechEnded(Message):
+    segment: int
+    channel: int
+    end_ms: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound(Message):
+    channel: int
+    event: str
+    p: float
+    begin_ms: int
+    end_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flushed(Message):
+    id: str | int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat(Message):
+    received_ms: int
+    processed_ms: int
+    queue_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned(Message):
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ErrorSent(Message):
+    code: str
+    message: str
+    fatal: bool
+    segment: int | None = None
+    channel: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed(Message):
+    reason: str
+    totals: Mapping[str, int]
+
+
+# Effects: what a session asks of the server, performed in order.
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judge:
+    """Judge these whole frames, int16 ``[channels, frames * frame_samples]``; answer with ``Judged``, in order."""
+
+    samples: Samples
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Give this job to the scheduler; its answer comes back as ``Hypothesis`` or ``Failed``, unless it is a partial that was dropped."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class Discard:
+    """Forget jobs of this segment that are still queued and no longer wanted."""
+
+    segment: int
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the socket after what was sent before."""
+
+    code: int
+    reason: str
+
+
+Input = (
+    Connected | Start | Configure | Audio | Judged | Flush | Keepalive | Pulse | Stop | Gone | Hypothesis | Failed
+)
+Effect = Judge | Submit | Discard | Send | Close
+
+
+class State(Enum):
+    """Where a session is in its life."""
+
+    NEW = "new"
+    OPEN = "open"
+    DRAINING = "draining"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionInfo:
+    """What a session needs to know of the server it lives in."""
+
+    session_id: str
+    server: str
+    model: ModelInfo
+    frame_samples: int
+    """The judge's frame, in samples: 320 is 20 ms."""
+    limits: Mapping[str, int] = field(default_factory=dict)

@@ -1,0 +1,46 @@
+"""The engine's contract. An engine is owned by one thread, the scheduler's; nothing here knows of sockets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from streamer.core.events import Failed, Hypothesis, Job, ModelInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmUp:
+    """What warming cost: ``forwards`` is one row ``(batch, audio_s, ms)`` per forward pass that was run."""
+
+    seconds: float
+    forwards: tuple[tuple[int, float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchLimits:
+    """How the scheduler may fill one batch for this engine."""
+
+    max_items: int
+    max_audio_s: float
+    buckets_s: tuple[float, ...]
+    """Upper edges of the length buckets; jobs of one batch lie in one bucket."""
+
+
+class Engine(Protocol):
+    """A speech model. All calls after construction come from one thread."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """What the model is and can do. Available at once, before ``warm_up``."""
+
+    @property
+    def batch_limits(self) -> BatchLimits:
+        """Bounds that the scheduler keeps."""
+
+    def warm_up(self) -> WarmUp:
+        """Run real forward passes over the batch and length buckets that will be used."""
+
+    def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis | Failed]:
+        """Decode a batch: one answer per job, in order. One bad item never sinks the others; what it raises sinks the batch."""
+
+    def close(self) -> None:
+        """Free the device."""
