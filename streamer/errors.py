@@ -7,7 +7,8 @@
     ├── SessionError             one client; the server goes on
     │   ├── InvalidMessage       a message that cannot be read                    (told, session goes on)
     │   ├── InvalidSetting       a setting with a value that is not allowed       (told, session goes on)
-    │   ├── UnexpectedMessage    a message that is illegal in this state          (1002)
+    │   ├── UnexpectedMessage    a message that is illegal in this state          (told, session goes on)
+    │   ├── AudioBeforeStart     nobody has said how to read it                   (1002)
     │   ├── InvalidAudio         audio that cannot be decoded                     (1007)
     │   ├── TooManyErrors        a client that keeps sending nonsense             (1008)
     │   ├── IdleTimeout          nothing received for too long                    (1008)
@@ -69,6 +70,10 @@ class InvalidSetting(SessionError):
 
 class UnexpectedMessage(SessionError):
     code = "unexpected_message"
+
+
+class AudioBeforeStart(SessionError):
+    code = "audio_before_start"
     close_code = 1002
 
 

@@ -4,22 +4,23 @@ Inside, lengths and positions are samples at 16 kHz (``int``), counted from the 
 In messages they are milliseconds on the same clock and carry ``_ms`` in their name.
 """
 
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum, StrEnum
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from streamer.errors import InvalidSetting
+from streamer.errors import InvalidSetting, SessionError
 
-SAMPLE_RATE: Final = 16_000
-SAMPLES_PER_MS: Final = SAMPLE_RATE // 1000
-INPUT_RATES: Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-LANGUAGES: Final = ("auto", "zh", "en", "yue", "ja", "ko")
-MAX_CHANNELS: Final = 8
-PROTOCOL_VERSION: Final = 1
+SAMPLE_RATE: typing.Final = 16_000
+SAMPLES_PER_MS: typing.Final = SAMPLE_RATE // 1000
+INPUT_RATES: typing.Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+LANGUAGES: typing.Final = ("auto", "zh", "en", "yue", "ja", "ko")
+MAX_CHANNELS: typing.Final = 8
+PROTOCOL_VERSION: typing.Final = 1
 
 Samples = npt.NDArray[np.int16]
 """Audio at 16 kHz: ``[n]`` for one channel, ``[channels, n]`` for all of them."""
@@ -152,9 +153,17 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """No more audio. ``reason`` goes into ``closed``."""
+    """No more audio. ``reason`` goes into ``closed``; with an ``error`` it is told first, and its close code is used."""
 
     reason: str = "stop"
+    error: SessionError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Something from the client that could not be read."""
+
+    error: SessionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +236,13 @@ class Failed:
 
     job: Job
     reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dropped:
+    """The scheduler gave this job up: a newer one took its place, or the queue is full. Never a final."""
+
+    job: Job
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -429,14 +445,21 @@ class Judge:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Give this job to the scheduler; its answer comes back as ``Hypothesis`` or ``Failed``, unless it is a partial that was dropped."""
+    """Give this job to the scheduler. Exactly one answer comes back: ``Hypothesis``, ``Failed`` or ``Dropped``."""
 
     job: Job
 
 
 @dataclass(frozen=True, slots=True)
+class Promote:
+    """The speculative job of this segment has become its final; if it is still queued it goes first now."""
+
+    segment: int
+
+
+@dataclass(frozen=True, slots=True)
 class Discard:
-    """Forget jobs of this segment that are still queued and no longer wanted."""
+    """Forget the queued jobs of this segment that are not finals; they are answered with ``Dropped``."""
 
     segment: int
 
@@ -454,10 +477,9 @@ class Close:
     reason: str
 
 
-Input = (
-    Connected | Start | Configure | Audio | Judged | Flush | Keepalive | Pulse | Stop | Gone | Hypothesis | Failed
-)
-Effect = Judge | Submit | Discard | Send | Close
+Input = Connected | Start | Configure | Audio | Judged | Flush | Keepalive | Pulse | Rejected | Stop | Gone | Hypothesis | Failed | Dropped
+Answer = Hypothesis | Failed | Dropped
+Effect = Judge | Submit | Promote | Discard | Send | Close
 
 
 class State(Enum):

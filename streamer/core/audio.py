@@ -1,0 +1,184 @@
+"""Bytes of a client's audio to 16 kHz int16 samples, and the bounded timeline that keeps them.
+
+The same bytes give the same samples however they are cut: whole sample frames are decoded, the rest waits for the next call.
+"""
+
+from math import gcd
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from streamer.core.events import SAMPLE_RATE, AudioFormat, Encoding, Samples
+
+Floats = npt.NDArray[np.float64]
+
+TAPS: Final = 32  # per phase at the lower of the two rates: 1 ms of delay at 16 kHz, 2 ms at 8 kHz
+KAISER_BETA: Final = 8.0  # about 80 dB of stop-band attenuation
+PASS_BAND: Final = 0.92  # of the lower Nyquist frequency: the transition ends just above it
+
+
+def _mulaw_table() -> Samples:
+    """ITU-T G.711 mu-law: 256 codes to linear int16."""
+    code = ~np.arange(256, dtype=np.uint8)
+    exponent, mantissa = (code >> 4) & 7, code & 15
+    magnitude = (((mantissa.astype(np.int32) << 3) + 0x84) << exponent) - 0x84
+    return np.where(code & 0x80, -magnitude, magnitude).astype(np.int16)
+
+
+def _alaw_table() -> Samples:
+    """ITU-T G.711 A-law: 256 codes to linear int16."""
+    code = np.arange(256, dtype=np.uint8) ^ 0x55
+    exponent, mantissa = ((code >> 4) & 7).astype(np.int32), (code & 15).astype(np.int32)
+    linear = (mantissa << 4) + 8
+    magnitude = np.where(exponent == 0, linear, (linear + 0x100) << np.maximum(exponent - 1, 0))
+    return np.where(code & 0x80, magnitude, -magnitude).astype(np.int16)
+
+
+_TABLES: Final = {Encoding.MULAW: _mulaw_table(), Encoding.ALAW: _alaw_table()}
+_WIDTHS: Final = {
+    Encoding.PCM_S16LE: 2,
+    Encoding.PCM_F32LE: 4,
+    Encoding.MULAW: 1,
+    Encoding.ALAW: 1,
+    Encoding.CONTAINER: 2,  # decoded outside: what arrives here is pcm_s16le at 16 kHz
+}
+
+
+def _to_int16(values: Samples | Floats) -> Samples:
+    if values.dtype == np.int16:
+        return values.astype(np.int16, copy=False)
+    return np.clip(np.rint(values), -32768, 32767).astype(np.int16)
+
+
+class Resampler:
+    """Streaming polyphase windowed-sinc resampler to 16 kHz; output sample ``n`` lies exactly at ``n / 16000`` seconds.
+
+    Small and ours because a block-based one holds back up to 120 ms of telephone audio, which a listener would wait for.
+    """
+
+    def __init__(self, rate: int, channels: int) -> None:
+        common = gcd(rate, SAMPLE_RATE)
+        self._up, self._down = SAMPLE_RATE // common, rate // common
+        half = TAPS // 2 * max(rate, SAMPLE_RATE) // SAMPLE_RATE
+        self._half = half
+        phases = np.arange(self._up)[:, None] / self._up  # [up, 1], in input samples
+        offsets = np.arange(-half + 1, half + 1)[None, :] - phases  # [up, taps]
+        cutoff = PASS_BAND * min(1.0, SAMPLE_RATE / rate)
+        window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (offsets / half) ** 2, 0, 1))) / np.i0(KAISER_BETA)
+        filters = cutoff * np.sinc(cutoff * offsets) * window
+        self._filters: Floats = filters / filters.sum(axis=1, keepdims=True)
+        self._input: Floats = np.zeros((channels, half - 1))
+        self._position = -(half - 1)  # input index of self._input[:, 0]
+        self._produced = 0
+
+    def push(self, values: Floats) -> Floats:
+        """``[channels, n]`` at the input rate to ``[channels, m]`` at 16 kHz; what needs later input waits for it."""
+        self._input = np.concatenate((self._input, values), axis=1)
+        available = self._position + self._input.shape[1]
+        # Output n needs input up to floor(n * down / up) + half.
+        count = max(0, -(-(available - self._half) * self._up // self._down) - self._produced)
+        steps = (self._produced + np.arange(count)) * self._down
+        indices = steps // self._up - self._half + 1 - self._position
+        if not count:
+            return np.zeros((len(values), 0))
+        windows = np.lib.stride_tricks.sliding_window_view(self._input, 2 * self._half, axis=1)
+        output: Floats = np.einsum("cnk,nk->cn", windows[:, indices], self._filters[steps % self._up])
+        self._produced += count
+        keep = self._produced * self._down // self._up - self._half + 1 - self._position
+        self._input = self._input[:, keep:]
+        self._position += keep
+        return output
+
+    def finish(self) -> Floats:
+        """The last samples, as if silence followed."""
+        return self.push(np.zeros((self._input.shape[0], self._half)))
+
+
+class PcmDecoder:
+    """Bytes of one format, cut anywhere, to int16 ``[channels, n]`` at 16 kHz."""
+
+    def __init__(self, audio_format: AudioFormat) -> None:
+        self._encoding = audio_format.encoding
+        self._channels = audio_format.channels
+        self._frame_bytes = _WIDTHS[self._encoding] * self._channels
+        self._rest = b""
+        outside = self._encoding is Encoding.CONTAINER
+        resample = not outside and audio_format.sample_rate != SAMPLE_RATE
+        self._resampler = Resampler(audio_format.sample_rate, self._channels) if resample else None
+
+    @property
+    def incomplete_bytes(self) -> int:
+        """Bytes of a sample frame whose rest has not come."""
+        return len(self._rest)
+
+    def decode(self, data: bytes) -> Samples:
+        data = self._rest + data if self._rest else data
+        whole = len(data) - len(data) % self._frame_bytes
+        self._rest = data[whole:]
+        linear = self._linear(data[:whole]).reshape(-1, self._channels).T
+        if self._resampler is None:
+            return _to_int16(linear)
+        return _to_int16(self._resampler.push(linear.astype(np.float64)))
+
+    def finish(self) -> Samples:
+        """What the resampler still held, int16 ``[channels, n]``."""
+        if self._resampler is None:
+            return np.zeros((self._channels, 0), np.int16)
+        return _to_int16(self._resampler.finish())
+
+    def _linear(self, data: bytes) -> Samples | Floats:
+        """Whole samples to int16, or to float64 on the int16 scale."""
+        match self._encoding:
+            case Encoding.MULAW | Encoding.ALAW:
+                return _TABLES[self._encoding][np.frombuffer(data, np.uint8)]
+            case Encoding.PCM_F32LE:
+                # NaN and infinities are silence and full scale, not poison for everything that follows.
+                values = np.nan_to_num(np.frombuffer(data, "<f4").astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
+                return np.clip(values, -1.0, 1.0) * 32767.0
+            case _:
+                return np.frombuffer(data, "<i2").astype(np.int16, copy=False)
+
+
+class Timeline:
+    """The last stretch of a session's audio, int16 ``[channels, n]``, addressed by absolute sample index.
+
+    Bounded by its owner, who says with ``forget`` what will not be read again.
+    """
+
+    def __init__(self, channels: int) -> None:
+        self._buffer: Samples = np.zeros((channels, SAMPLE_RATE), np.int16)
+        self._begin = 0  # absolute index of the oldest kept sample
+        self._offset = 0  # where it lies in the buffer
+        self.end = 0
+        """Absolute index after the newest sample."""
+
+    def __len__(self) -> int:
+        return self.end - self._begin
+
+    def append(self, samples: Samples) -> None:
+        size, count = len(self), samples.shape[1]
+        if self._offset + size + count > self._buffer.shape[1]:
+            kept = self._buffer[:, self._offset : self._offset + size]
+            # Twice the need: moving happens once per as many samples as are kept, so each is moved about once.
+            buffer = np.zeros((len(kept), max(SAMPLE_RATE, 2 * (size + count))), np.int16)
+            buffer[:, :size] = kept
+            self._buffer, self._offset = buffer, 0
+        at = self._offset + size
+        self._buffer[:, at : at + count] = samples
+        self.end += count
+
+    def read(self, begin: int, end: int) -> Samples:
+        """``[channels, end - begin]``, a read-only copy. Raises ``IndexError`` for what was forgotten or has not come."""
+        if not self._begin <= begin <= end <= self.end:
+            raise IndexError(f"samples {begin} to {end} asked for, {self._begin} to {self.end} are kept")
+        at = self._offset + begin - self._begin
+        samples = self._buffer[:, at : at + end - begin].copy()
+        samples.flags.writeable = False
+        return samples
+
+    def forget(self, before: int) -> None:
+        """Samples before this index will not be read again."""
+        before = min(max(before, self._begin), self.end)
+        self._offset += before - self._begin
+        self._begin = before

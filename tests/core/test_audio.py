@@ -1,0 +1,118 @@
+"""Bytes to samples: every format, every rate, any cut."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.core.audio import PcmDecoder, Resampler, Timeline
+from streamer.core.events import INPUT_RATES, AudioFormat, Encoding
+from streamer.errors import InvalidSetting
+
+WIDTHS = {Encoding.PCM_S16LE: 2, Encoding.PCM_F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
+
+
+def tone(frequency, rate, seconds=1.0):
+    return np.sin(2 * np.pi * frequency * np.arange(int(rate * seconds)) / rate)
+
+
+def test_mulaw_and_alaw_codes_are_those_of_g711():
+    mulaw = PcmDecoder(AudioFormat(encoding=Encoding.MULAW)).decode(bytes([0x00, 0x7F, 0x80, 0xFF, 0x0F, 0x8F]))
+    alaw = PcmDecoder(AudioFormat(encoding=Encoding.ALAW)).decode(bytes([0x55, 0xD5, 0x2A, 0xAA, 0x80, 0x00]))
+
+    assert mulaw.tolist() == [[-32124, 0, 32124, 0, -16764, 16764]]
+    assert alaw.tolist() == [[-8, 8, -32256, 32256, 5504, -5504]]
+
+
+def test_float_samples_are_scaled_and_hostile_ones_are_tamed():
+    data = np.array([0.0, 0.5, -1.0, 2.0, np.nan, np.inf, -np.inf], "<f4").tobytes()
+
+    assert PcmDecoder(AudioFormat(encoding=Encoding.PCM_F32LE)).decode(data).tolist() == [[0, 16384, -32767, 32767, 0, 32767, -32767]]
+
+
+def test_channels_are_taken_apart():
+    data = np.array([1, 2, 3, 4, 5, 6], "<i2").tobytes()
+
+    assert PcmDecoder(AudioFormat(channels=3)).decode(data).tolist() == [[1, 4], [2, 5], [3, 6]]
+
+
+@pytest.mark.parametrize("rate", [rate for rate in INPUT_RATES if rate != 16_000])
+def test_a_tone_comes_out_as_itself_at_16_khz(rate):
+    resampler = Resampler(rate, 1)
+    heard = np.concatenate((resampler.push(tone(1000, rate)[None]), resampler.finish()), axis=1)[0]
+
+    assert abs(len(heard) - 16_000) <= 1
+    inner = slice(100, 15_900)
+    assert np.abs(heard[inner] - tone(1000, 16_000)[inner]).max() < 1e-3
+
+
+@pytest.mark.parametrize("rate", [24_000, 32_000, 44_100, 48_000])
+def test_what_16_khz_cannot_hold_is_removed(rate):
+    heard = Resampler(rate, 1).push(tone(10_500, rate)[None])[0]
+
+    assert np.abs(heard[200:]).max() < 1e-3
+
+
+@given(
+    encoding=st.sampled_from(list(WIDTHS)),
+    rate=st.sampled_from(INPUT_RATES),
+    channels=st.integers(1, 8),
+    seed=st.integers(0, 9),
+    cuts=st.lists(st.integers(0, 4000), max_size=12),
+)
+def test_the_same_bytes_give_the_same_samples_however_they_are_cut(encoding, rate, channels, seed, cuts):
+    rng = np.random.default_rng(seed)
+    if encoding is Encoding.PCM_F32LE:
+        data = rng.uniform(-1, 1, 1000).astype("<f4").tobytes()
+    else:
+        data = rng.bytes(4000)
+    audio_format = AudioFormat(encoding=encoding, sample_rate=rate, channels=channels)
+
+    def decoded(pieces):
+        decoder = PcmDecoder(audio_format)
+        parts = [decoder.decode(piece) for piece in pieces]
+        return np.concatenate([*parts, decoder.finish()], axis=1)
+
+    edges = [0, *sorted(cuts), len(data)]
+    pieces = [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+
+    assert np.array_equal(decoded(pieces), decoded([data]))
+
+
+def test_half_a_sample_waits_for_its_other_half():
+    decoder = PcmDecoder(AudioFormat(channels=2))
+
+    assert decoder.decode(b"\x01\x00\x02").shape == (2, 0)
+    assert decoder.incomplete_bytes == 3
+    assert decoder.decode(b"\x00").tolist() == [[1], [2]]
+    assert decoder.incomplete_bytes == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("sample_rate", 11_025), ("sample_rate", 0), ("channels", 0), ("channels", 9)])
+def test_a_format_that_cannot_be_is_refused_with_its_value_and_what_was_expected(name, value):
+    with pytest.raises(InvalidSetting, match=f"{name} is {value}, expected "):
+        AudioFormat(**{name: value})
+
+
+def test_the_timeline_reads_by_absolute_index_and_forgets():
+    timeline = Timeline(2)
+    for start in range(0, 60_000, 700):
+        timeline.append(np.arange(start, start + 700).astype(np.int16)[None].repeat(2, axis=0))
+        timeline.forget(start - 16_000)
+
+    assert timeline.end == 60_200
+    assert timeline.read(50_000, 50_003).tolist() == np.arange(50_000, 50_003).astype(np.int16)[None].repeat(2, 0).tolist()
+    with pytest.raises(IndexError, match="samples 0 to 10 asked for, 43500 to 60200 are kept"):
+        timeline.read(0, 10)
+    with pytest.raises(IndexError):
+        timeline.read(60_000, 60_300)
+
+
+def test_the_timeline_stays_small_over_hours():
+    timeline = Timeline(1)
+    second = np.zeros((1, 16_000), np.int16)
+    for n in range(3600):
+        timeline.append(second)
+        timeline.forget((n - 20) * 16_000)
+
+    assert timeline._buffer.size <= 16_000 * 100
