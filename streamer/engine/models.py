@@ -1,0 +1,222 @@
+"""Which model to run, where its weights are, and the sentence to show when it is not the default one."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from streamer.engine.download import fetch
+from streamer.engine.hub import Hub, out_of_reach
+from streamer.engine.lock import locked
+from streamer.engine.packaged import bundled_folder
+from streamer.engine.weights import SENSEVOICE_FILES, Ledger, WeightFile, problems_in, require_checkpoint
+from streamer.errors import ModelCorrupt, ModelNotFound
+
+_HOW: Final = (
+    "To get SenseVoiceSmall run `streamer models pull sensevoice` where a hub can be reached, or give --model PATH, a folder that holds it."
+)
+_LACKS: Final = "the bundled English model (Moonshine tiny-en): no other language, no emotion, no sound events"
+
+
+class Kind(StrEnum):
+    """Which engine runs the weights."""
+
+    SENSEVOICE = "sensevoice"
+    BUNDLED = "bundled"
+    SCRIPTED = "scripted"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A model that can be loaded. ``path`` is its folder, ``None`` where it needs none.
+
+    ``source`` says for people where it came from. ``notice`` is for every user of the server, where this is not the default model.
+    """
+
+    kind: Kind
+    path: Path | None
+    source: str
+    notice: str | None = None
+
+
+class NotFetched(ModelNotFound):
+    """The weights are not on this machine; ``hub`` is there and would be asked for them."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub = hub
+        super().__init__(
+            f"SenseVoiceSmall is not on this machine; it can be fetched from {hub.name} with `streamer models pull sensevoice`"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """Where weights may be, and where they may come from."""
+
+    cache: Path
+    """Our own cache; the weights lie in ``<cache>/SenseVoiceSmall``."""
+    foreign_caches: tuple[Path, ...] = ()
+    """Caches of ModelScope's and Hugging Face's own tools, only ever read; see ``usual_caches``."""
+    modelscope_url: str = "https://www.modelscope.cn"
+    huggingface_url: str = "https://huggingface.co"
+    connect_timeout_s: float = 3.0
+    """How long the hubs, asked all at once, may take to show that they are there."""
+    offline: bool = False
+
+
+def usual_caches(home: Path) -> tuple[Path, ...]:
+    """Where ModelScope's and Hugging Face's tools keep their files when no environment variable says otherwise."""
+    return home / ".cache" / "modelscope", home / ".cache" / "huggingface" / "hub"
+
+
+_LAYOUTS: Final = (
+    "models/iic--SenseVoiceSmall/snapshots/*",
+    "models/iic/SenseVoiceSmall",
+    "hub/models/iic/SenseVoiceSmall",
+    "hub/iic/SenseVoiceSmall",
+    "iic/SenseVoiceSmall",
+    "models--FunAudioLLM--SenseVoiceSmall/snapshots/*",
+)
+"""Where in such a cache the model lies: newer and older ModelScope, then Hugging Face."""
+
+
+class Models:
+    """Finds weights on this machine and fetches them. ``say`` takes sentences on what takes time; results are never told through it."""
+
+    def __init__(self, settings: ModelSettings, *, say: Callable[[str], None], files: tuple[WeightFile, ...] = SENSEVOICE_FILES) -> None:
+        self.settings = settings
+        self.files = files
+        self.ledger = Ledger(settings.cache)
+        self.folder = settings.cache / "SenseVoiceSmall"
+        self.hubs = (
+            Hub("ModelScope", settings.modelscope_url.rstrip("/") + "/models/iic/SenseVoiceSmall/resolve/master"),
+            Hub("Hugging Face", settings.huggingface_url.rstrip("/") + "/FunAudioLLM/SenseVoiceSmall/resolve/main"),
+        )
+        self._say = say
+
+    def find(self, wanted: str | None, *, download: bool = True) -> Found:
+        """The model to run: a known name, a folder, or by default SenseVoiceSmall and in its place, with a notice, the bundled one.
+
+        Raises ``ModelNotFound``; a model that was asked for by name or path is never replaced by another.
+        Without ``download`` it raises ``NotFetched`` where it would begin to fetch.
+        """
+        if wanted is None:
+            try:
+                return self.sensevoice(download=download)
+            except NotFetched:
+                raise
+            except ModelNotFound as fault:
+                return _bundled(f"This is {_LACKS}. {fault}", instead_of=fault)
+        known = next((row for row in KNOWN if wanted.lower() in row.names), None)
+        if known:
+            return known.find(self, download)
+        folder = Path(wanted).expanduser()
+        if not folder.exists():
+            names = ", ".join(row.names[0] for row in KNOWN if not row.hidden)
+            raise ModelNotFound(f"--model {wanted} is neither a known model ({names}) nor a folder on this machine")
+        require_checkpoint(folder)
+        return Found(Kind.SENSEVOICE, folder, "your own folder")
+
+    def sensevoice(self, *, download: bool = True) -> Found:
+        """SenseVoiceSmall from this machine, or else from a hub. Raises ``ModelNotFound``, which tells all that was tried."""
+        reasons = []
+        for folder, source in self.copies():
+            problems = self.problems(folder)
+            if not problems:
+                return Found(Kind.SENSEVOICE, folder, source)
+            reasons.append(f"the copy in {folder} cannot be used ({problems[0]})")
+        if self.settings.offline:
+            reasons.append("no hub was asked because offline is set")
+        else:
+            hubs, refusals = self.reachable()
+            reasons.extend(refusals)
+            if hubs and not download:
+                raise NotFetched(hubs[0])
+            hub = self._download(hubs, reasons)
+            if hub:
+                return Found(Kind.SENSEVOICE, self.folder, hub.name)
+        raise ModelNotFound(f"SenseVoiceSmall is not on this machine and could not be fetched: {'; '.join(reasons)}. {_HOW}")
+
+    def copies(self) -> Iterator[tuple[Path, str]]:
+        """Folders on this machine that are SenseVoiceSmall's by their place, ours first, each with whose cache it is in."""
+        if self._holds_some(self.folder):
+            yield self.folder, "cache"
+        for cache in self.settings.foreign_caches:
+            for layout in _LAYOUTS:
+                for folder in filter(self._holds_some, sorted(cache.glob(layout))):
+                    yield folder, "Hugging Face's cache" if "FunAudioLLM" in layout else "ModelScope's cache"
+
+    def _holds_some(self, folder: Path) -> bool:
+        try:
+            return any((folder / file.name).is_file() for file in self.files)
+        except PermissionError:  # a cache that belongs to somebody else
+            return False
+
+    def problems(self, folder: Path, *, rehash: bool = False) -> list[str]:
+        """What is wrong with this copy, a sentence for each file. The first look at a large file hashes it, which takes seconds."""
+        largest = folder / max(self.files, key=lambda file: file.size).name
+        if largest.is_file() and (rehash or self.ledger.sha256(largest) is None):
+            self._say(f"Verifying {largest} ({largest.stat().st_size / 1e6:,.0f} MB).")
+        return list(problems_in(folder, self.files, self.ledger, rehash=rehash))
+
+    def reachable(self) -> tuple[list[Hub], list[str]]:
+        """The hubs that answer, in order of preference, and why the others do not."""
+        refusals = out_of_reach(self.hubs, self.files[0], self.settings.connect_timeout_s)
+        hubs = [hub for hub, refusal in zip(self.hubs, refusals, strict=True) if refusal is None]
+        return hubs, [refusal for refusal in refusals if refusal is not None]
+
+    def _download(self, hubs: Sequence[Hub], reasons: list[str]) -> Hub | None:
+        """Fetch what our cache lacks; the hub it came from, or ``None`` with the ``reasons`` added why not."""
+        if not hubs:
+            return None
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with locked(self.folder / ".lock", self._say):
+                for hub in hubs:
+                    # Asked anew each time: another process, or the hub before, may have brought some of them.
+                    lacking = [file for file in self.files if list(problems_in(self.folder, (file,), self.ledger))]
+                    if not lacking:
+                        return hub
+                    try:
+                        fetch(hub, lacking, self.folder, self.ledger, timeout_s=self.settings.connect_timeout_s)
+                    except (ModelNotFound, ModelCorrupt) as fault:
+                        reasons.append(str(fault))
+                    else:
+                        return hub
+        except OSError as fault:
+            reasons.append(f"{self.folder} cannot be written ({fault.strerror or fault}); choose another cache folder")
+        return None
+
+
+def _bundled(notice: str, *, instead_of: ModelNotFound | None = None) -> Found:
+    folder = bundled_folder()
+    if folder is None:
+        raise ModelNotFound(
+            (f"{instead_of} " if instead_of else "")
+            + "The bundled model is not installed: `pip install moonshine-voice==0.0.65` brings it (later versions come without weights)."
+        )
+    return Found(Kind.BUNDLED, folder, "package moonshine-voice", notice)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A model that ``--model`` can name by any of its lower-case ``names``; the first is shown. ``find`` is told if it may download."""
+
+    names: tuple[str, ...]
+    find: Callable[[Models, bool], Found]
+    hidden: bool = False
+
+
+KNOWN: Final = (
+    Known(
+        ("sensevoice", "sensevoicesmall", "iic/sensevoicesmall", "funaudiollm/sensevoicesmall"),
+        lambda models, download: models.sensevoice(download=download),
+    ),
+    Known(("bundled", "moonshine", "moonshine-tiny-en"), lambda models, download: _bundled(f"This is {_LACKS}.")),
+    Known(
+        ("scripted",),
+        lambda models, download: Found(Kind.SCRIPTED, None, "test engine", "This is a test engine: it repeats a script."),
+        True,
+    ),
+)
