@@ -168,12 +168,12 @@ class Timeline:
         self._buffer[:, at : at + count] = samples
         self.end += count
 
-    def read(self, begin: int, end: int) -> Samples:
+    def read(self, begin: int, end: int, channels: slice = slice(None)) -> Samples:
         """``[channels, end - begin]``, a read-only copy. Raises ``IndexError`` for what was forgotten or has not come."""
         if not self._begin <= begin <= end <= self.end:
             raise IndexError(f"samples {begin} to {end} asked for, {self._begin} to {self.end} are kept")
         at = self._offset + begin - self._begin
-        samples = self._buffer[:, at : at + end - begin].copy()
+        samples = self._buffer[channels, at : at + end - begin].copy()
         samples.flags.writeable = False
         return samples
 

@@ -1,0 +1,294 @@
+"""One channel of a session: its open segment, the partials of it, and the finals that are owed.
+
+- A final depends on its span of audio and the settings alone. A speculative answer is the final for exactly that span or not at all.
+- One partial is in flight at a time; a slow engine therefore gives fewer partials, never a queue of them.
+- Finals leave in the order of their segments, each exactly once; a segment whose decode failed leaves as an error.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final as Constant
+
+from streamer.core.endpointer import Ended, Endpointer, EndReason, Opened, Paused, Resumed
+from streamer.core.events import (
+    Answer,
+    Discard,
+    Effect,
+    ErrorSent,
+    Failed,
+    Final,
+    Hypothesis,
+    Job,
+    JobKind,
+    Partial,
+    Promote,
+    Samples,
+    Send,
+    Settings,
+    SpeechEnded,
+    SpeechStarted,
+    Submit,
+    to_ms,
+    to_samples,
+)
+from streamer.core.richtext import emotion_of, events_of, language_of, rich_text
+from streamer.core.stabilizer import Stabilizer
+from streamer.errors import TranscriptionFailed
+
+FIRST_PARTIAL_MS: Constant = 200  # after the segment opened, which is 60 ms or more after the first sound
+PARTIAL_MS: Constant = 300
+PARTIAL_GROWTH: Constant = 0.12  # of the segment's length: refreshing a growing segment costs linear work, not quadratic
+
+Read = Callable[[int, int], Samples]
+"""Absolute begin and end to this channel's samples, int16 ``[n]``."""
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Segment:
+    """An utterance that is still being spoken."""
+
+    id: int
+    begin: int
+    next_partial: int
+    revision: int = 0
+    shown: tuple[str, str] = ("", "")
+    in_flight: Job | None = None
+    speculation: Job | None = None
+    heard: Hypothesis | None = None  # the answer to the speculation
+    stabilizer: Stabilizer = field(default_factory=Stabilizer)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class Owed:
+    """A segment that has ended and whose final has not been sent."""
+
+    segment: int
+    revision: int
+    begin: int
+    end: int
+    reason: EndReason
+    job: Job | None = None
+    message: Final | ErrorSent | None = None
+
+
+class Channel:
+    """The segments of one channel, frame by frame. Effects are appended to ``out``."""
+
+    def __init__(
+        self, index: int, session: str, frame_samples: int, settings: Settings, read: Read, new_segment: Callable[[], int]
+    ) -> None:
+        self._index, self._session = index, session
+        self._settings = settings
+        self._read = read
+        self._new_segment = new_segment
+        self._endpointer = Endpointer(frame_samples, settings)
+        self._open: Segment | None = None
+        self._owed: deque[Owed] = deque()
+        self.speech_samples = 0
+        self.partials = self.finals = self.failures = 0
+
+    @property
+    def keep_from(self) -> int:
+        """Audio before this sample will not be read again."""
+        return self._endpointer.keep_from
+
+    @property
+    def settled(self) -> int:
+        """Everything before this sample has been answered, or holds no open question."""
+        if self._owed:
+            return self._owed[0].begin
+        return self._open.begin if self._open else self._endpointer.position
+
+    @property
+    def owed_segments(self) -> set[int]:
+        return {owed.segment for owed in self._owed}
+
+    @property
+    def owed_samples(self) -> int:
+        return sum(owed.end - owed.begin for owed in self._owed)
+
+    def configure(self, settings: Settings) -> None:
+        """New settings hold for segments that end from here on; what was speculated under the old ones is void."""
+        self._settings = settings
+        self._endpointer.configure(settings)
+        if self._open:
+            self._open.speculation = self._open.heard = None
+
+    def frame(self, probability: float, level_db: float, out: list[Effect]) -> None:
+        """Take the next frame's judgement."""
+        for boundary in self._endpointer.push(probability, level_db):
+            match boundary:
+                case Opened(begin):
+                    self._begin(begin, out)
+                case Paused(end):
+                    self._speculate(end, out)
+                case Resumed():
+                    assert self._open
+                    self._open.speculation = self._open.heard = None
+                case Ended(end, reason):
+                    self._end(end, reason, out)
+        self._refresh(out)
+
+    def end(self, at: int, reason: EndReason, out: list[Effect]) -> None:
+        """End the open segment, if there is one, at ``at``."""
+        for boundary in self._endpointer.end(at, reason):
+            assert isinstance(boundary, Ended)
+            self._end(boundary.end, boundary.reason, out)
+
+    def answer(self, answer: Answer, out: list[Effect]) -> list[int]:
+        """Take the engine's answer to a job; give the segments that are answered for good by it, in order."""
+        owed = next((owed for owed in self._owed if owed.job is answer.job), None)
+        if owed:
+            self._settle(owed, answer, out)
+        elif self._open and self._open.id == answer.job.segment:
+            self._show(self._open, answer, out)
+            self._refresh(out)
+        return self.leave(out)
+
+    def leave(self, out: list[Effect]) -> list[int]:
+        """Send what is ready, in order; give the segments that left."""
+        left = []
+        while self._owed and self._owed[0].message:
+            owed = self._owed.popleft()
+            assert owed.message
+            out.append(Send(owed.message))
+            if isinstance(owed.message, Final):
+                self.finals += 1
+            else:
+                self.failures += 1
+            left.append(owed.segment)
+        return left
+
+    def _begin(self, begin: int, out: list[Effect]) -> None:
+        now = self._endpointer.position
+        self._open = Segment(id=self._new_segment(), begin=begin, next_partial=now + to_samples(FIRST_PARTIAL_MS))
+        out.append(Send(SpeechStarted(segment=self._open.id, channel=self._index, begin_ms=to_ms(begin))))
+
+    def _refresh(self, out: list[Effect]) -> None:
+        segment, now = self._open, self._endpointer.position
+        if not segment or not self._settings.partials or segment.in_flight or self._endpointer.pausing or now < segment.next_partial:
+            return
+        segment.in_flight = self._job(JobKind.PARTIAL, segment.id, segment.begin, now)
+        segment.next_partial = now + max(to_samples(PARTIAL_MS), int((now - segment.begin) * PARTIAL_GROWTH))
+        out.append(Submit(segment.in_flight))
+
+    def _speculate(self, end: int, out: list[Effect]) -> None:
+        assert self._open
+        self._open.speculation = self._job(JobKind.SPECULATIVE, self._open.id, self._open.begin, end)
+        self._open.heard = None
+        out.append(Submit(self._open.speculation))
+
+    def _end(self, end: int, reason: EndReason, out: list[Effect]) -> None:
+        segment = self._open
+        assert segment
+        self._open = None
+        self.speech_samples += end - segment.begin
+        out.append(Send(SpeechEnded(segment=segment.id, channel=self._index, end_ms=to_ms(end), reason=reason)))
+        owed = Owed(segment=segment.id, revision=segment.revision, begin=segment.begin, end=end, reason=reason)
+        self._owed.append(owed)
+        if segment.speculation and segment.speculation.end == end:
+            owed.job = segment.speculation
+            if segment.heard:
+                self._settle(owed, segment.heard, out)
+            else:
+                out.append(Promote(segment.id))
+        else:
+            self._submit_final(owed, out)
+        if segment.in_flight or segment.speculation:
+            out.append(Discard(segment.id))
+
+    def _submit_final(self, owed: Owed, out: list[Effect]) -> None:
+        owed.job = self._job(JobKind.FINAL, owed.segment, owed.begin, owed.end, owed.job)
+        out.append(Submit(owed.job))
+
+    def _job(self, kind: JobKind, segment: int, begin: int, end: int, same: Job | None = None) -> Job:
+        if same:
+            return replace(same, kind=kind)
+        return Job(
+            session=self._session,
+            channel=self._index,
+            segment=segment,
+            kind=kind,
+            begin=begin,
+            end=end,
+            samples=self._read(begin, end),
+            language=self._settings.language,
+            itn=self._settings.itn,
+            hotwords=self._settings.hotwords,
+        )
+
+    def _show(self, segment: Segment, answer: Answer, out: list[Effect]) -> None:
+        """An answer for the open segment: a partial, if it says something new."""
+        if answer.job is segment.in_flight:
+            segment.in_flight = None
+        if not isinstance(answer, Hypothesis):
+            if answer.job is segment.speculation:
+                segment.speculation = None
+            return
+        if answer.job is segment.speculation:
+            segment.heard = answer
+        if not self._settings.partials:
+            return
+        shown = segment.stabilizer.update(answer.tokens, answer.job.end - segment.begin)
+        if shown == segment.shown:
+            return
+        segment.shown = shown
+        out.append(Send(self._partial(segment, answer, shown)))
+        segment.revision += 1
+        self.partials += 1
+
+    def _partial(self, segment: Segment, heard: Hypothesis, shown: tuple[str, str]) -> Partial:
+        return Partial(
+            segment=segment.id,
+            revision=segment.revision,
+            channel=self._index,
+            stable=shown[0],
+            unstable=shown[1],
+            begin_ms=to_ms(segment.begin),
+            end_ms=to_ms(heard.job.end),
+            language=language_of(heard.language),
+            emotion=emotion_of(heard.emotion),
+            events=events_of(heard.event, heard.tokens),
+            audio_end_ms=to_ms(heard.job.end),
+            queue_ms=round(heard.queue_ms, 1),
+            decode_ms=round(heard.decode_ms, 1),
+        )
+
+    def _settle(self, owed: Owed, answer: Answer, out: list[Effect]) -> None:
+        """An answer for a segment that has ended."""
+        match answer:
+            case Hypothesis():
+                owed.message = self._final(owed, answer)
+            case Failed(job, reason) if job.kind is JobKind.FINAL:
+                seconds = (owed.end - owed.begin) / to_samples(1000)
+                owed.message = ErrorSent(
+                    code=TranscriptionFailed.code,
+                    message=f"segment {owed.segment} ({seconds:.1f} s) could not be transcribed: {reason}; the session goes on",
+                    fatal=False,
+                    segment=owed.segment,
+                    channel=self._index,
+                )
+            case _:  # a speculation that was lost: ask once more, as the final it has become
+                self._submit_final(owed, out)
+
+    def _final(self, owed: Owed, heard: Hypothesis) -> Final:
+        rich = rich_text(heard)
+        return Final(
+            segment=owed.segment,
+            revision=owed.revision,
+            channel=self._index,
+            text=rich.text,
+            raw_text=rich.raw_text,
+            words=rich.words,
+            begin_ms=to_ms(owed.begin),
+            end_ms=to_ms(owed.end),
+            language=rich.language,
+            emotion=rich.emotion,
+            events=rich.events,
+            confidence=rich.confidence,
+            end_reason=owed.reason,
+            audio_end_ms=to_ms(owed.end),
+            queue_ms=round(heard.queue_ms, 1),
+            decode_ms=round(heard.decode_ms, 1),
+        )

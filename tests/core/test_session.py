@@ -1,0 +1,378 @@
+"""One input in, a list of effects out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamer.core.events import (
+    Audio,
+    AudioFormat,
+    Closed,
+    Configure,
+    Dropped,
+    Encoding,
+    ErrorSent,
+    Failed,
+    Final,
+    Flush,
+    Flushed,
+    Gone,
+    Heartbeat,
+    JobKind,
+    Keepalive,
+    Partial,
+    Pulse,
+    Rejected,
+    SessionConfigured,
+    SessionCreated,
+    Settings,
+    SpeechEnded,
+    SpeechStarted,
+    Start,
+    State,
+    Stop,
+    Warned,
+)
+from streamer.core.session import TRANSITIONS
+from streamer.engine.scripted import heard
+from streamer.errors import IdleTimeout, InvalidAudio, InvalidMessage
+from tests.driving import PLAIN, Driver, speech
+
+SENTENCE = "." * 20 + "#" * 60 + "." * 40  # 0.4 s of silence, 1.2 s of speech, 0.8 s of silence
+
+
+def test_a_session_introduces_itself_and_its_model():
+    created = Driver(model=PLAIN).sent[0]
+
+    assert isinstance(created, SessionCreated)
+    assert (created.session_id, created.protocol, created.model, created.notice) == ("s", 1, "plain", "only English")
+    assert created.limits == {"idle_timeout_s": 60}
+
+
+def test_a_sentence_opens_refreshes_ends_and_is_settled():
+    driver = Driver().start().hear(speech(SENTENCE), cuts=range(0, 100_000, 640))
+
+    kinds = [type(message) for message in driver.sent]
+    assert kinds[:3] == [SessionCreated, SessionConfigured, SpeechStarted]
+    assert kinds[3:-2] == [Partial] * len(kinds[3:-2])
+    assert len(driver.partials) >= 3
+    assert kinds[-2:] == [SpeechEnded, Final]
+    final = driver.finals[0]
+    assert (final.segment, final.begin_ms, final.end_ms, final.end_reason) == (0, 100, 1800, "endpoint")
+    assert final.revision == len(driver.partials)
+    assert final.text == heard(driver.submitted[-1]).raw_text.rpartition("|>")[2]
+    assert final.words[0].begin_ms == 100
+    assert [partial.revision for partial in driver.partials] == list(range(len(driver.partials)))
+
+
+def test_the_speculative_decode_is_the_final_when_the_silence_holds():
+    driver = Driver().start().hear(speech(SENTENCE), cuts=range(0, 100_000, 640))
+
+    assert [job.kind for job in driver.submitted if job.kind is not JobKind.PARTIAL] == [JobKind.SPECULATIVE]
+
+
+def test_speech_that_goes_on_makes_the_speculative_decode_a_partial():
+    driver = Driver().start().hear(speech("#" * 30 + "." * 15 + "#" * 30 + "." * 40), cuts=range(0, 100_000, 640))
+
+    speculative = [job for job in driver.submitted if job.kind is JobKind.SPECULATIVE]
+    assert [job.end for job in speculative] == [(30 * 20 + 200) * 16, (75 * 20 + 200) * 16]
+    assert len(driver.finals) == 1
+    assert driver.finals[0].end_ms == 1700
+
+
+def test_one_partial_is_in_flight_and_a_slow_engine_gives_fewer_of_them():
+    driver = Driver(lag=100).start().hear(speech("#" * 500), cuts=range(0, 1_000_000, 640))
+
+    assert [job.kind for job in driver.submitted] == [JobKind.PARTIAL]
+    driver.lag = 0
+    driver.hear(speech("#"))
+    assert len(driver.submitted) == 2
+
+
+def test_the_refresh_interval_grows_with_the_segment():
+    driver = Driver().start(Settings(max_segment_ms=30_000)).hear(speech("#" * 1400), cuts=range(0, 1_000_000, 640))
+
+    gaps = np.diff([job.end for job in driver.submitted]) // 16
+    assert gaps[0] == 300
+    assert gaps[-1] >= 2_500
+    assert len(gaps) < 50
+
+
+def test_partials_can_be_switched_off():
+    driver = Driver().start(Settings(partials=False)).hear(speech(SENTENCE), cuts=range(0, 100_000, 640))
+
+    assert driver.partials == []
+    assert len(driver.finals) == 1
+
+
+def test_a_partial_that_comes_after_its_final_is_forgotten():
+    driver = Driver(lag=1).start().hear(speech("#" * 20))
+    partial = driver.jobs.popleft()
+    driver.receive(Flush("a"))
+    driver.stop()
+    before = len(driver.sent)
+    driver.receive(heard(partial))
+
+    assert len(driver.sent) == before
+    assert driver.partials == []
+
+
+def test_stop_finishes_what_is_open_then_says_goodbye():
+    driver = Driver(lag=10).start().hear(speech("#" * 40))
+    driver.receive(Stop())
+    assert driver.closed is None
+    driver.drain()
+
+    assert [type(message) for message in driver.sent[-3:]] == [SpeechEnded, Final, Closed]
+    assert driver.finals[0].end_reason == "stop"
+    assert driver.closed == (1000, "stop")
+    assert driver.sent[-1].totals == {"audio_ms": 800, "speech_ms": 800, "segments": 1, "finals": 1, "partials": 0, "errors": 0}
+
+
+def test_stop_without_speech_is_answered_too():
+    for driver in (Driver(), Driver().start(), Driver().start().hear(speech("." * 100))):
+        driver.stop()
+        assert isinstance(driver.sent[-1], Closed)
+        assert driver.closed == (1000, "stop")
+
+
+def test_every_flush_is_answered_once_in_order_after_the_finals_it_asks_for():
+    driver = Driver(lag=10).start()
+    driver.receive(Flush("empty"))
+    driver.hear(speech("#" * 40))
+    driver.receive(Flush(7))
+    driver.receive(Flush())
+    driver.hear(speech("#" * 40))
+    driver.stop()
+
+    told = [(type(m), getattr(m, "id", None), getattr(m, "segment", None)) for m in driver.sent if isinstance(m, Flushed | Final)]
+    assert told == [(Flushed, "empty", None), (Final, None, 0), (Flushed, 7, None), (Flushed, None, None), (Final, None, 1)]
+
+
+def test_a_flush_cuts_in_the_middle_of_a_frame_and_loses_no_sample():
+    driver = Driver().start()
+    audio = speech("#" * 80)
+    driver.hear(audio[:10_001])
+    driver.receive(Flush())
+    driver.hear(audio[10_001:])
+    driver.stop()
+
+    spans = [(job.begin, job.end) for job in driver.submitted if job.kind is JobKind.FINAL]
+    assert spans == [(0, 10_001), (10_001, len(audio))]
+
+
+def test_a_failed_segment_leaves_as_an_error_and_the_session_goes_on():
+    driver = Driver(answer=lambda job: Failed(job, "out of memory") if job.segment == 0 else heard(job)).start()
+    driver.hear(speech(SENTENCE + SENTENCE))
+    driver.stop()
+
+    errors = driver.of(ErrorSent)
+    assert [(e.code, e.segment, e.fatal) for e in errors] == [("transcription_failed", 0, False)]
+    assert errors[0].message == "segment 0 (1.7 s) could not be transcribed: out of memory; the session goes on"
+    assert [final.segment for final in driver.finals] == [1]
+    assert driver.sent[-1].totals["errors"] == 1
+
+
+def test_a_failed_flush_is_answered():
+    driver = Driver(answer=lambda job: Failed(job, "broken")).start().hear(speech("#" * 40))
+    driver.receive(Flush("x"))
+
+    assert [type(message) for message in driver.sent[-2:]] == [ErrorSent, Flushed]
+
+
+def test_a_lost_speculation_is_asked_again_as_the_final():
+    driver = Driver(lag=100).start().hear(speech("#" * 40 + "." * 30))
+    speculation = next(job for job in driver.jobs if job.kind is JobKind.SPECULATIVE)
+    driver.jobs.remove(speculation)
+    driver.receive(Dropped(speculation))
+    again = driver.jobs[-1]
+
+    assert again.kind is JobKind.FINAL
+    assert (again.begin, again.end) == (speculation.begin, speculation.end)
+    driver.stop()
+    assert len(driver.finals) == 1
+
+
+def test_finals_leave_in_order_even_when_answers_do_not_come_in_order():
+    driver = Driver(lag=100).start().hear(speech(SENTENCE + SENTENCE))
+    finals = [job for job in driver.jobs if job.kind is not JobKind.PARTIAL]
+    driver.receive(heard(finals[1]))
+    assert driver.finals == []
+    driver.receive(heard(finals[0]))
+
+    assert [final.segment for final in driver.finals] == [0, 1]
+
+
+def test_channels_have_segments_of_their_own():
+    left, right = speech("#" * 40 + "." * 80), speech("." * 60 + "#" * 60, seed=1)
+    driver = Driver().start(channels=2).hear(np.stack([left, right], axis=1).reshape(-1))
+    driver.stop()
+
+    assert [(f.channel, f.segment, f.begin_ms, f.end_ms) for f in driver.finals] == [(0, 0, 0, 1000), (1, 1, 900, 2400)]
+
+
+def test_what_the_model_cannot_do_is_said():
+    asked = Settings(language="zh", itn=False, hotwords=("kaldi",))
+    warnings = [message.code for message in Driver(model=PLAIN).start(asked).of(Warned)]
+
+    assert warnings == ["hotwords_unsupported", "language_unsupported", "itn_unsupported"]
+    assert Driver(model=PLAIN).start().of(Warned) == []
+
+
+def test_settings_change_from_the_sample_where_configure_came():
+    driver = Driver().start().hear(speech("#" * 40))
+    driver.receive(Configure({"language": "ja", "endpoint_silence_ms": 200}))
+    driver.hear(speech("." * 15))
+
+    assert driver.of(SessionConfigured)[-1].settings == replace(Settings(), language="ja", endpoint_silence_ms=200)
+    assert driver.finals[0].language.code == "ja"
+
+
+def test_a_setting_out_of_range_has_no_effect_and_is_told():
+    driver = Driver().start()
+    driver.receive(Configure({"endpoint_silence_ms": 5}))
+
+    assert driver.of(ErrorSent)[0].message == "endpoint_silence_ms is 5, expected 100 to 5000"
+    assert driver.of(ErrorSent)[0].fatal is False
+    assert driver.session.state is State.OPEN
+
+
+@pytest.mark.parametrize("event", [Audio(b"\0\0"), Flush(), Configure({})])
+def test_audio_before_start_is_refused_with_a_sentence_and_a_close_code(event):
+    driver = Driver()
+    driver.receive(event)
+
+    assert (driver.of(ErrorSent)[0].code, driver.of(ErrorSent)[0].fatal) == ("audio_before_start", True)
+    assert driver.of(Closed)[0].reason == "audio_before_start"
+    assert driver.closed == (1002, "audio_before_start")
+
+
+def test_a_second_start_and_audio_after_stop_have_no_effect():
+    driver = Driver(lag=10).start().hear(speech("#" * 40))
+    driver.receive(Start(AudioFormat(), Settings()))
+    driver.receive(Stop())
+    for _ in range(50):
+        driver.receive(Audio(b"\0\0"))
+    driver.stop()
+
+    assert [error.message for error in driver.of(ErrorSent)] == [
+        "start came, but the session has already started; it has no effect",
+        "audio came, but the session is stopping; it has no effect",
+        "stop came, but the session is stopping; it has no effect",
+    ]
+    assert len(driver.finals) == 1
+    assert driver.closed == (1000, "stop")
+
+
+def test_nonsense_is_borne_for_a_while():
+    driver = Driver().start()
+    for _ in range(20):
+        driver.receive(Rejected(InvalidMessage("no type")))
+    assert driver.closed is None
+    driver.receive(Rejected(InvalidMessage("no type")))
+
+    assert driver.closed == (1008, "too_many_errors")
+    assert driver.session.receive(Rejected(InvalidMessage("no type"))) == []
+
+
+def test_a_stop_with_an_error_finishes_what_was_heard_first():
+    for error, code in ((InvalidAudio("broken"), 1007), (IdleTimeout("nothing"), 1008)):
+        driver = Driver(lag=10).start().hear(speech("#" * 40))
+        driver.receive(Stop(reason=error.code, error=error))
+        while driver.jobs:
+            driver.answer_next()
+
+        assert [type(message) for message in driver.sent[-3:]] == [Final, ErrorSent, Closed]
+        assert driver.closed == (code, error.code)
+
+
+def test_a_server_that_goes_away_closes_with_1001():
+    driver = Driver().start()
+    driver.receive(Stop(reason="going_away"))
+
+    assert driver.closed == (1001, "going_away")
+
+
+def test_a_stream_that_ends_within_a_sample_is_told():
+    driver = Driver().start()
+    driver.receive(Audio(b"\0\0\0"))
+    driver.stop()
+
+    assert [warning.code for warning in driver.of(Warned)] == ["incomplete_sample"]
+
+
+def test_a_heartbeat_tells_what_was_received_and_what_was_answered():
+    driver = Driver(lag=10).start().hear(speech("." * 50 + "#" * 50))
+    driver.receive(Keepalive())
+    driver.receive(Pulse(queue_ms=40))
+
+    assert driver.of(Heartbeat) == [Heartbeat(received_ms=2000, processed_ms=700, queue_ms=40)]
+
+
+def test_nothing_is_said_once_the_client_is_gone():
+    driver = Driver(lag=10).start().hear(speech("#" * 40))
+    driver.receive(Gone())
+    before = len(driver.sent)
+    driver.stop()
+
+    assert len(driver.sent) == before
+    assert driver.session.state is State.CLOSED
+
+
+def test_hours_of_silence_keep_no_audio():
+    driver = Driver().start()
+    for _ in range(600):
+        driver.hear(np.zeros(16_000, np.int16))
+
+    assert len(driver.session._timeline) < 16_000
+    assert driver.session.backlog_samples == 0
+
+
+def test_every_state_has_its_row():
+    assert set(TRANSITIONS) == set(State)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    script=st.lists(st.tuples(st.sampled_from("#."), st.integers(1, 60)), max_size=8),
+    cuts=st.lists(st.integers(0, 200_000), max_size=20),
+    lag=st.integers(0, 5),
+    judge_late=st.booleans(),
+    encoding=st.sampled_from([Encoding.PCM_S16LE, Encoding.MULAW]),
+    rate=st.sampled_from([8_000, 16_000, 44_100]),
+)
+def test_however_the_bytes_are_cut_and_however_slow_the_engine_is_the_finals_are_the_same(script, cuts, lag, judge_late, encoding, rate):
+    audio = speech("".join(mark * count for mark, count in script))
+    data = audio if encoding is Encoding.PCM_S16LE else (audio.view(np.uint8) | 0x10)
+
+    def finals(**how):
+        at = how.pop("cuts", ())
+        driver = Driver(**how).start(Settings(max_segment_ms=2_000), encoding=encoding, sample_rate=rate)
+        driver.hear(data, at)
+        driver.stop()
+        return [replace(final, revision=0) for final in driver.finals], driver.of(Closed)[0].totals["segments"]
+
+    assert finals(cuts=cuts, lag=lag, judge_late=judge_late) == finals()
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    scripts=st.lists(st.lists(st.tuples(st.sampled_from("#."), st.integers(1, 60)), max_size=5), min_size=2, max_size=6),
+    order=st.randoms(use_true_random=False),
+)
+def test_sessions_side_by_side_never_hear_each_other(scripts, order):
+    audios = [speech("".join(mark * count for mark, count in script), seed=n) for n, script in enumerate(scripts)]
+    alone = [[final.text for final in Driver().start().hear(audio).stop().finals] for audio in audios]
+    drivers = [Driver(lag=order.randint(0, 3), session_id=str(n)).start() for n in range(len(audios))]
+    places = [0] * len(audios)
+    while any(place < len(audio) for place, audio in zip(places, audios, strict=True)):
+        n = order.choice([n for n in range(len(audios)) if places[n] < len(audios[n])])
+        step = order.randint(1, 5_000)
+        drivers[n].hear(audios[n][places[n] : places[n] + step])
+        places[n] += step
+
+    assert [[final.text for final in driver.stop().finals] for driver in drivers] == alone
+    assert all(job.session == str(n) for n, driver in enumerate(drivers) for job in driver.submitted)
