@@ -1,0 +1,256 @@
+"""One thread that owns one model: it builds the engine, warms it, and decodes batches until it is closed.
+
+Every submitted job gets exactly one answer, in the thread of the caller's choosing (``deliver``). A batch that raises is decoded again
+item by item, so that one bad item is one failed item. A thread that dies is noticed: readiness goes, the jobs it held are tried once more,
+and a new thread builds a new engine, after a pause that grows while it keeps dying.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Final
+
+from streamer.core.events import SAMPLE_RATE, Answer, Dropped, Failed, Hypothesis, Job, ModelInfo
+from streamer.engine import Engine, WarmUp
+from streamer.engine.queue import MAX_JOBS, Entry, JobQueue
+
+logger: Final = logging.getLogger(__name__)
+
+Answered = Callable[[Answer], None]
+Deliver = Callable[[Callable[[], None]], None]
+"""Runs a function where answers belong: ``loop.call_soon_threadsafe``."""
+
+RESTART_PAUSE_S: Final = (0.1, 1.0, 5.0, 15.0)  # after the first, second … death in a row
+MAX_TRIES: Final = 2  # a job that was in the hands of two threads that died is given up
+
+
+class Health(Enum):
+    LOADING = "loading"
+    WARM = "warm"
+    RESTARTING = "restarting"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What one forward cost, for metrics."""
+
+    items: int
+    audio_s: float
+    padded_s: float
+    decode_ms: float
+    queue_ms: tuple[float, ...]
+    kinds: tuple[str, ...]
+
+
+class Scheduler:
+    """The queue and the thread of one device. Methods may be called from any thread."""
+
+    def __init__(
+        self,
+        build: Callable[[], Engine],
+        *,
+        deliver: Deliver,
+        clock: Callable[[], float] = time.perf_counter,
+        observe: Callable[[Batch], None] = lambda batch: None,
+        max_jobs: int = MAX_JOBS,
+    ) -> None:
+        self._build, self._deliver, self._clock, self._observe = build, deliver, clock, observe
+        self._max_jobs = max_jobs
+        self._wake = threading.Condition()
+        self._queue: JobQueue | None = None  # its bounds are the engine's
+        self._early: list[tuple[Job, float]] = []  # submitted while the first engine was loading
+        self._answered: dict[int, Answered] = {}
+        self._tries: dict[int, int] = {}
+        self._running: list[Entry] = []
+        self._changed: list[Callable[[Health], None]] = []
+        self.health = Health.LOADING
+        self.info: ModelInfo | None = None
+        self.warm_up: WarmUp | None = None
+        self.failure: Exception | None = None
+        """Why the engine could not be built the first time."""
+        self._thread = threading.Thread(target=self._supervise, name="engine", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread. ``health`` turns WARM, or FAILED with a ``failure``."""
+        self._thread.start()
+
+    def on_health(self, changed: Callable[[Health], None]) -> None:
+        """Call this, through ``deliver``, whenever the health changes."""
+        self._changed.append(changed)
+
+    @property
+    def queued_ms(self) -> int:
+        """Audio that waits for the engine."""
+        with self._wake:
+            return (self._queue.audio_samples if self._queue else 0) * 1000 // SAMPLE_RATE
+
+    @property
+    def queued_jobs(self) -> int:
+        with self._wake:
+            return len(self._queue) if self._queue else len(self._early)
+
+    def submit(self, job: Job, answered: Answered) -> None:
+        """Queue a job; ``answered`` is called exactly once."""
+        with self._wake:
+            if self.health in (Health.CLOSED, Health.FAILED):
+                self._deliver(lambda: answered(Failed(job, f"the engine is {self.health.value}")))
+                return
+            self._answered[id(job)] = answered
+            self._enqueue(job, self._clock())
+            self._wake.notify()
+
+    def promote(self, session: str, segment: int) -> None:
+        """The queued speculation of this segment has become its final."""
+        with self._wake:
+            if self._queue:
+                self._queue.promote(session, segment)
+
+    def discard(self, session: str, segment: int | None = None) -> None:
+        """Drop a segment's queued jobs that are not finals, or everything of a session that is gone."""
+        with self._wake:
+            if self._queue:
+                self._drop(self._queue.discard(session, segment))
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Answer what is queued with ``Failed``, free the engine and end the thread."""
+        with self._wake:
+            self._set_health(Health.CLOSED)
+            self._wake.notify()
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+
+    def _enqueue(self, job: Job, now: float) -> None:
+        if self._queue is None:
+            self._early.append((job, now))
+        else:
+            self._drop(self._queue.put(job, now))
+
+    def _drop(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            self._answer(Dropped(job))
+
+    def _answer(self, answer: Answer) -> None:
+        self._tries.pop(id(answer.job), None)
+        answered = self._answered.pop(id(answer.job))
+        self._deliver(lambda: answered(answer))
+
+    def _set_health(self, health: Health) -> None:
+        if self.health is health or self.health is Health.CLOSED:
+            return
+        self.health = health
+        for changed in self._changed:
+            self._deliver(lambda changed=changed: changed(health))  # type: ignore[misc]
+
+    def _supervise(self) -> None:
+        deaths = 0
+        while self.health is not Health.CLOSED:
+            engine: Engine | None = None
+            try:
+                engine = self._prepare()
+                while self._step(engine):
+                    deaths = 0
+            except Exception as error:  # noqa: BLE001 - the last line of defence: whatever killed the engine, the thread goes on
+                if not self._recover(error, deaths):
+                    break
+                deaths += 1
+            finally:
+                if engine is not None:
+                    engine.close()
+        self._refuse_all()
+
+    def _prepare(self) -> Engine:
+        engine = self._build()
+        self.info = engine.info
+        self.warm_up = engine.warm_up()
+        with self._wake:
+            if self._queue is None:
+                self._queue = JobQueue(engine.batch_limits, self._max_jobs)
+                for job, since in self._early:
+                    self._drop(self._queue.put(job, since))
+                self._early.clear()
+            self._set_health(Health.WARM)
+        logger.info("engine %s on %s is warm after %.1f s", self.info.name, self.info.device, self.warm_up.seconds)
+        return engine
+
+    def _recover(self, error: Exception, deaths: int) -> bool:
+        """After the engine died: give its jobs another try, and pause. False when there is no sense in going on."""
+        with self._wake:
+            if self.info is None:  # it never lived: a wrong model or device does not mend itself
+                self.failure = error
+                self._set_health(Health.FAILED)
+                return False
+            logger.error("the engine died: %s; building a new one", error, exc_info=error)
+            self._set_health(Health.RESTARTING)
+            for entry in self._running:
+                tries = self._tries.get(id(entry.job), 1)
+                if tries >= MAX_TRIES:
+                    self._answer(Failed(entry.job, f"the engine died on it: {error}"))
+                else:
+                    self._tries[id(entry.job)] = tries + 1
+                    self._enqueue(entry.job, entry.since)
+            self._running = []
+            pause = RESTART_PAUSE_S[min(deaths, len(RESTART_PAUSE_S) - 1)]
+            self._wake.wait_for(lambda: self.health is Health.CLOSED, pause)
+        return True
+
+    def _step(self, engine: Engine) -> bool:
+        """Decode one batch. False when closed."""
+        with self._wake:
+            assert self._queue is not None
+            queue = self._queue
+            self._wake.wait_for(lambda: len(queue) or self.health is Health.CLOSED)
+            if self.health is Health.CLOSED:
+                return False
+            self._running = queue.take()
+        began = self._clock()
+        answers = self._decode(engine, [entry.job for entry in self._running])
+        decode_ms = (self._clock() - began) * 1000
+        with self._wake:
+            for entry, answer in zip(self._running, answers, strict=True):
+                if isinstance(answer, Hypothesis):
+                    answer = replace(answer, queue_ms=(began - entry.since) * 1000, decode_ms=decode_ms)
+                self._answer(answer)
+            batch, self._running = self._running, []
+        self._observe(_measure(batch, began, decode_ms))
+        return True
+
+    def _decode(self, engine: Engine, jobs: list[Job]) -> list[Hypothesis | Failed]:
+        try:
+            return engine.transcribe(jobs)
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a wall: whatever a batch raises, its items are tried alone
+            if len(jobs) == 1:
+                logger.warning("a %s of segment %d failed: %s", jobs[0].kind.name.lower(), jobs[0].segment, error)
+                return [Failed(jobs[0], f"{type(error).__name__}: {error}")]
+            logger.warning("a batch of %d failed (%s); decoding its items one by one", len(jobs), error)
+        return [self._decode(engine, [job])[0] for job in jobs]
+
+    def _refuse_all(self) -> None:
+        with self._wake:
+            reason = f"the engine could not be loaded: {self.failure}" if self.failure else "the server is closing"
+            for entry in self._running:
+                self._answer(Failed(entry.job, reason))
+            while self._queue and (batch := self._queue.take()):
+                for entry in batch:
+                    self._answer(Failed(entry.job, reason))
+            for job, _ in self._early:
+                self._answer(Failed(job, reason))
+            self._early.clear()
+
+
+def _measure(batch: list[Entry], began: float, decode_ms: float) -> Batch:
+    lengths = [(entry.job.end - entry.job.begin) / SAMPLE_RATE for entry in batch]
+    return Batch(
+        items=len(batch),
+        audio_s=sum(lengths),
+        padded_s=max(lengths) * len(lengths),
+        decode_ms=decode_ms,
+        queue_ms=tuple((began - entry.since) * 1000 for entry in batch),
+        kinds=tuple(entry.kind.name.lower() for entry in batch),
+    )

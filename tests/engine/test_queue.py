@@ -1,0 +1,112 @@
+"""What goes first, what goes together, and what has to leave."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.core.events import Job, JobKind
+from streamer.engine import BatchLimits
+from streamer.engine.queue import JobQueue
+
+LIMITS = BatchLimits(max_items=4, max_audio_s=20.0, buckets_s=(1.0, 2.0, 4.0, 8.0))
+F, S, P, N = JobKind.FINAL, JobKind.SPECULATIVE, JobKind.PARTIAL, JobKind.SOUND
+
+
+def job(kind, session="a", segment=0, seconds=1.0):
+    end = int(seconds * 16_000)
+    return Job(session=session, channel=0, segment=segment, kind=kind, begin=0, end=end, samples=np.zeros(1, np.int16))
+
+
+def queue(*jobs, limits=LIMITS, max_jobs=100):
+    waiting = JobQueue(limits, max_jobs)
+    for item in jobs:
+        waiting.put(item, 0.0)
+    return waiting
+
+
+def taken(waiting):
+    return [entry.job for entry in waiting.take()]
+
+
+def test_finals_go_before_speculation_before_partials_before_sounds():
+    sound, partial, speculative, final = job(N, "a"), job(P, "b"), job(S, "c"), job(F, "d")
+    waiting = queue(sound, partial, speculative, final)
+
+    assert taken(waiting) == [final, speculative, partial, sound]
+
+
+def test_one_clients_backlog_waits_behind_another_clients_first_sentence():
+    mine = [job(F, "a", n) for n in range(3)]
+    yours = job(F, "b")
+
+    assert taken(queue(*mine, yours)) == [mine[0], yours, mine[1], mine[2]]
+
+
+def test_a_newer_partial_takes_the_place_of_the_queued_one():
+    old, new, other = job(P, "a", 1), job(P, "a", 1), job(P, "a", 2)
+    waiting = queue(old, other)
+
+    assert waiting.put(new, 0.0) == [old]
+    assert taken(waiting) == [other, new]
+
+
+def test_a_batch_holds_one_length_bucket():
+    long, short, longer = job(F, "a", seconds=3.0), job(F, "b", seconds=0.5), job(F, "c", seconds=4.0)
+    waiting = queue(long, short, longer)
+
+    assert taken(waiting) == [long, longer]
+    assert taken(waiting) == [short]
+    assert taken(waiting) == []
+
+
+def test_a_batch_is_bounded_in_items_and_in_padded_audio():
+    assert len(queue(*(job(F, str(n)) for n in range(9))).take()) == 4
+    assert len(queue(*(job(F, str(n), seconds=7.5) for n in range(4))).take()) == 2
+    assert len(queue(job(F, seconds=60.0)).take()) == 1
+
+
+def test_a_promoted_speculation_goes_as_a_final():
+    speculative, final = job(S, "a", 5), job(F, "b")
+    waiting = queue(final, job(P, "c"), speculative)
+    waiting.promote("a", 5)
+
+    assert [entry.kind for entry in waiting.take()] == [F, F, P]
+
+
+def test_a_full_queue_drops_the_least_urgent_and_never_a_final():
+    waiting = queue(job(P, "a"), job(N, "b"), max_jobs=2)
+    sound = waiting.put(job(S, "c"), 0.0)
+    assert [dropped.kind for dropped in sound] == [N]
+    assert [dropped.session for dropped in waiting.put(job(P, "d"), 0.0)] == ["d"]
+    waiting.put(job(F, "e"), 0.0)
+    waiting.put(job(F, "f"), 0.0)
+    assert waiting.put(job(F, "g"), 0.0) == []
+    assert [entry.kind for entry in waiting.take()] == [F, F, F]
+
+
+def test_a_segments_leftovers_are_discarded_but_not_its_final():
+    final, partial = job(F, "a", 1), job(P, "a", 1)
+    waiting = queue(final, partial, job(P, "a", 2))
+
+    assert waiting.discard("a", 1) == [partial]
+    assert len(waiting) == 2
+
+
+def test_a_session_that_is_gone_leaves_nothing_behind():
+    waiting = queue(job(F, "a"), job(P, "a", 2), job(F, "b"))
+
+    assert len(waiting.discard("a")) == 2
+    assert [entry.job.session for entry in waiting.take()] == ["b"]
+
+
+@given(st.lists(st.tuples(st.sampled_from([F, S, P, N]), st.sampled_from("abc"), st.integers(0, 3), st.floats(0.1, 12))))
+def test_every_job_leaves_exactly_once(specs):
+    jobs = [job(kind, session, segment, seconds) for kind, session, segment, seconds in specs]
+    waiting, left = JobQueue(LIMITS, 6), []
+    for item in jobs:
+        left += waiting.put(item, 0.0)
+    assert not [item for item in left if item.kind is F]
+    while batch := taken(waiting):
+        left += batch
+
+    assert sorted(map(id, left)) == sorted(map(id, jobs))
