@@ -108,13 +108,13 @@ class Models:
                 raise
             except ModelNotFound as fault:
                 return _bundled(f"This is {_LACKS}. {fault}", instead_of=fault)
-        known = next((row for row in KNOWN if wanted.lower() in row.names), None)
-        if known:
-            return known.find(self, download)
+        row = known(wanted)
+        if row:
+            return row.find(self, download)
         folder = Path(wanted).expanduser()
         if not folder.exists():
             names = ", ".join(row.names[0] for row in KNOWN if not row.hidden)
-            raise ModelNotFound(f"--model {wanted} is neither a known model ({names}) nor a folder on this machine")
+            raise ModelNotFound(f"{wanted} is neither a known model ({names}) nor a folder on this machine")
         require_checkpoint(folder)
         return Found(Kind.SENSEVOICE, folder, "your own folder")
 
@@ -204,19 +204,24 @@ class Known:
     """A model that ``--model`` can name by any of its lower-case ``names``; the first is shown. ``find`` is told if it may download."""
 
     names: tuple[str, ...]
+    kind: Kind
     find: Callable[[Models, bool], Found]
     hidden: bool = False
 
 
+_SCRIPTED: Final = Found(Kind.SCRIPTED, None, "test engine", "This is a test engine: it makes up its words.")
+
 KNOWN: Final = (
     Known(
         ("sensevoice", "sensevoicesmall", "iic/sensevoicesmall", "funaudiollm/sensevoicesmall"),
+        Kind.SENSEVOICE,
         lambda models, download: models.sensevoice(download=download),
     ),
-    Known(("bundled", "moonshine", "moonshine-tiny-en"), lambda models, download: _bundled(f"This is {_LACKS}.")),
-    Known(
-        ("scripted",),
-        lambda models, download: Found(Kind.SCRIPTED, None, "test engine", "This is a test engine: it repeats a script."),
-        True,
-    ),
+    Known(("bundled", "moonshine", "moonshine-tiny-en"), Kind.BUNDLED, lambda models, download: _bundled(f"This is {_LACKS}.")),
+    Known(("scripted",), Kind.SCRIPTED, lambda models, download: _SCRIPTED, hidden=True),
 )
+
+
+def known(name: str) -> Known | None:
+    """The row of ``KNOWN`` that ``name`` names, in upper or lower case."""
+    return next((row for row in KNOWN if name.lower() in row.names), None)

@@ -123,12 +123,12 @@ def require_checkpoint(folder: Path) -> None:
     The names of its parts come from ``configuration.json`` where there is one, as funasr reads it.
     """
     if not folder.is_dir():
-        raise ModelNotFound(f"{folder} is not a folder; --model takes the folder that holds model.pt, config.yaml, am.mvn and *.bpe.model")
+        raise ModelNotFound(f"{folder} is not a folder; give the folder that holds model.pt, config.yaml, am.mvn and *.bpe.model")
     missing = [part for part in _parts(folder) if not _holds(folder, part)]
     if missing:
         raise ModelNotFound(
             f"{folder} lacks {' and '.join(missing)}; a SenseVoice folder holds model.pt, config.yaml, am.mvn and *.bpe.model. "
-            "Give another folder with --model, or leave --model out to use the published model"
+            "Give another folder, or name no model to use the published one"
         )
 
 

@@ -294,6 +294,25 @@ def test_without_a_hub_the_bundled_model_serves_at_once_and_says_why(refused: st
     assert "--model PATH" in found.notice
 
 
+def test_a_resolver_that_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    released, asked = threading.Event(), threading.Semaphore(0)
+
+    def hanging(*args: object, **more: object) -> None:
+        asked.release()
+        released.wait(10)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hanging)
+    began = time.monotonic()
+    with pytest.raises(
+        ModelNotFound, match=r"ModelScope \(hub.invalid\) did not answer within 0.2 s; Hugging Face \(hub.invalid\) did not"
+    ):
+        models(tmp_path, "http://hub.invalid", "http://hub.invalid", connect_timeout_s=0.2).find("sensevoice")
+    assert time.monotonic() - began < 2
+    assert asked.acquire(timeout=10) and asked.acquire(timeout=10)
+    released.set()
+
+
 def test_sensevoice_asked_for_by_name_is_never_replaced(refused: str, tmp_path: Path) -> None:
     finder = models(tmp_path, refused, refused)
     for name in ("sensevoice", "SenseVoiceSmall", "iic/SenseVoiceSmall", "FunAudioLLM/SenseVoiceSmall"):
@@ -456,13 +475,13 @@ def test_an_unreadable_configuration_is_named(tmp_path: Path) -> None:
 
 
 def test_neither_a_name_nor_a_folder_is_a_sentence_with_the_names(refused: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFound, match=r"--model whisper is neither a known model \(sensevoice, bundled\) nor a folder"):
+    with pytest.raises(ModelNotFound, match=r"^whisper is neither a known model \(sensevoice, bundled\) nor a folder"):
         models(tmp_path, refused, refused).find("whisper")
 
 
 def test_a_file_where_a_folder_is_expected_is_a_sentence(refused: str, tmp_path: Path) -> None:
     weights = put(tmp_path, OWN) / "model.pt"
-    with pytest.raises(ModelNotFound, match="model.pt is not a folder; --model takes the folder that holds model.pt"):
+    with pytest.raises(ModelNotFound, match="model.pt is not a folder; give the folder that holds model.pt"):
         models(tmp_path, refused, refused).find(str(weights))
 
 
