@@ -13,7 +13,6 @@
     │   ├── TooManyErrors        a client that keeps sending nonsense             (1008)
     │   ├── IdleTimeout          nothing received for too long                    (1008)
     │   ├── SlowReader           a client that does not read its results          (1008)
-    │   ├── ServerFull           no room for another session                      (1013)
     │   └── InternalError        a fault of ours                                  (1011)
     └── ProcessError             the program cannot do its main job; it says why and stops
         ├── ConfigurationError   a command-line option or environment variable
@@ -95,11 +94,6 @@ class IdleTimeout(SessionError):
 class SlowReader(SessionError):
     code = "slow_reader"
     close_code = 1008
-
-
-class ServerFull(SessionError):
-    code = "server_full"
-    close_code = 1013
 
 
 class InternalError(SessionError):

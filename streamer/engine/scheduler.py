@@ -20,7 +20,7 @@ from streamer.engine.queue import MAX_JOBS, Entry, JobQueue
 logger: Final = logging.getLogger(__name__)
 
 Answered = Callable[[Answer], None]
-Deliver = Callable[[Callable[[], None]], None]
+Deliver = Callable[[Callable[[], None]], object]
 """Runs a function where answers belong: ``loop.call_soon_threadsafe``."""
 
 RESTART_PAUSE_S: Final = (0.1, 1.0, 5.0, 15.0)  # after the first, second … death in a row

@@ -1,0 +1,44 @@
+# Two commands: `make run` serves, `make test` checks. Both make the same environment first.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip
+ARGS   ?=
+
+.PHONY: run test lint types tests install doctor clean
+
+run: $(VENV)/.installed
+	$(BIN)/streamer serve $(ARGS)
+
+test: lint types tests
+
+lint: $(VENV)/.tested
+	$(BIN)/ruff check streamer tests
+	$(BIN)/ruff format --check streamer tests
+
+types: $(VENV)/.tested
+	$(BIN)/mypy
+
+tests: $(VENV)/.tested
+	$(BIN)/python -m pytest $(ARGS)
+
+doctor: $(VENV)/.installed
+	$(BIN)/streamer doctor $(ARGS)
+
+install: $(VENV)/.installed
+
+$(VENV)/.created:
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade "pip>=25.1"
+	touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
+	$(PIP) install --quiet -c constraints.txt --editable .
+	touch $@
+
+$(VENV)/.tested: $(VENV)/.installed
+	$(PIP) install --quiet -c constraints.txt --group dev
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,254 @@
+"""One client's socket: one task reads it, one task writes to it, and the runner between them does the work.
+
+The outbox is bounded. A partial that was not written yet is replaced by a newer one of its segment, and a heartbeat by a newer heartbeat,
+so a client that reads slowly sees fewer of them; a client that does not read at all is let go with a reason.
+"""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from streamer.core.events import (
+    Closed,
+    ErrorSent,
+    Heartbeat,
+    Message,
+    ModelInfo,
+    Partial,
+    Pulse,
+    Rejected,
+    SessionInfo,
+    SpeechEnded,
+    State,
+    Stop,
+)
+from streamer.core.events import Final as FinalMessage
+from streamer.engine.scheduler import Scheduler
+from streamer.errors import IdleTimeout, InternalError, SlowReader
+from streamer.metrics import Metrics
+from streamer.runner import OpenDecoder, Runner
+from streamer.vad import Judge
+from streamer.wires import Wire
+from streamer.wires.native import MESSAGE_TYPES
+
+logger: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Bounds of one server, each with its unit."""
+
+    max_sessions: int = 1_000
+    max_message_bytes: int = 1 << 20
+    """32 s of 16 kHz audio; a larger frame is closed with 1009."""
+    idle_timeout_s: int = 60
+    """Without any message; ``keepalive`` counts as one."""
+    heartbeat_s: float = 5.0
+    backlog_s: float = 60.0
+    """Audio a session may be owed before its socket is no longer read."""
+    outbox_messages: int = 1_000
+    """Results that wait to be written; beyond it the client does not read."""
+    stall_s: float = 20.0
+    """One write may take this long before the client counts as not reading."""
+    drain_s: float = 20.0
+    """For open segments to be finished when the server stops."""
+
+    @property
+    def told(self) -> Mapping[str, int]:
+        """What ``session.created`` says of them."""
+        return {"max_message_bytes": self.max_message_bytes, "idle_timeout_s": self.idle_timeout_s}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """What every connection of a server shares."""
+
+    judge: Judge
+    scheduler: Scheduler
+    open_decoder: OpenDecoder
+    metrics: Metrics
+    limits: Limits
+    server: str
+
+
+class Outbox:
+    """Messages that wait to be written, and the close after them."""
+
+    def __init__(self, bound: int) -> None:
+        self._bound = bound
+        self._messages: deque[Message] = deque()
+        self._filled = asyncio.Event()
+        self.close: tuple[int, str] | None = None
+
+    def put(self, message: Message) -> bool:
+        """Queue a message; False when the client does not read."""
+        if isinstance(message, Partial | Heartbeat):
+            for n, waiting in enumerate(self._messages):
+                if _replaces(message, waiting):
+                    self._messages[n] = message
+                    return True
+        self._messages.append(message)
+        self._filled.set()
+        return len(self._messages) <= self._bound
+
+    def put_close(self, code: int, reason: str) -> None:
+        self.close = self.close or (code, reason)
+        self._filled.set()
+
+    async def next(self) -> Message | None:
+        """The next message; ``None`` when only the close is left."""
+        while not self._messages:
+            if self.close:
+                return None
+            self._filled.clear()
+            await self._filled.wait()
+        return self._messages.popleft()
+
+
+def _replaces(new: Partial | Heartbeat, old: Message) -> bool:
+    match new, old:
+        case Partial(), Partial():
+            return new.segment == old.segment
+        case Heartbeat(), Heartbeat():
+            return True
+        case _:
+            return False
+
+
+class Connection:
+    """One client from its handshake to its last message."""
+
+    def __init__(self, socket: ServerConnection, wire: Wire, rooms: Rooms, model: ModelInfo) -> None:
+        self.id = uuid.uuid4().hex[:12]
+        self._socket, self._wire, self._rooms = socket, wire, rooms
+        self._outbox = Outbox(rooms.limits.outbox_messages)
+        self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
+        self._audio_ms = 0
+        self.done = asyncio.Event()
+        """Set when the last message has been written, or nobody reads any more."""
+        self._began = time.monotonic()
+        info = SessionInfo(
+            session_id=self.id, server=rooms.server, model=model, frame_samples=rooms.judge.frame_samples, limits=rooms.limits.told
+        )
+        self._runner = Runner(
+            info,
+            judge=rooms.judge,
+            scheduler=rooms.scheduler,
+            open_decoder=rooms.open_decoder,
+            send=self._send,
+            close=self._outbox.put_close,
+            backlog_s=rooms.limits.backlog_s,
+        )
+
+    async def run(self) -> None:
+        """Serve the client until either side is done. Never raises for what a client does."""
+        logger.info("session %s opened from %s", self.id, self._peer)
+        tasks = [asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in (self._read, self._write, self._beat)]
+        try:
+            # The writer ends after the last message and the close, or when the client does not read; the reader when the client left.
+            await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._runner.gone()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._runner.wait_released()
+            self.done.set()
+            self._count_audio()
+            totals = " ".join(f"{name}={value}" for name, value in self._runner.totals.items())
+            seconds = time.monotonic() - self._began
+            logger.info("session %s closed after %.1f s: code=%s %s", self.id, seconds, self._socket.close_code, totals)
+
+    async def stop(self, reason: str) -> None:
+        """The server stops: finish what is open and say goodbye."""
+        if self._runner.state in (State.NEW, State.OPEN):
+            await self._runner.feed(Stop(reason))
+
+    @property
+    def _peer(self) -> str:
+        address = self._socket.remote_address
+        return f"{address[0]}:{address[1]}" if address else "an unknown address"
+
+    async def _read(self) -> None:
+        limit = self._rooms.limits.idle_timeout_s
+        try:
+            while True:
+                async with asyncio.timeout(limit):
+                    data = await self._socket.recv()
+                for event in self._wire.decode(data):
+                    await self._runner.feed(event)
+        except TimeoutError:
+            await self._runner.feed(Stop("idle_timeout", IdleTimeout(f"nothing came for {limit} s; send audio, or keepalive")))
+            await self._until_closed()
+        except ConnectionClosed:
+            return
+        except Exception as error:
+            logger.exception("session %s failed", self.id)
+            self._runner.receive(Rejected(InternalError(f"a fault of the server ({type(error).__name__}); it was logged as {self.id}")))
+            await self._until_closed()
+
+    async def _until_closed(self) -> None:
+        """The reader may not end before the goodbye is written."""
+        await asyncio.Event().wait()
+
+    async def _write(self) -> None:
+        stall = self._rooms.limits.stall_s
+        try:
+            while (message := await self._outbox.next()) is not None:
+                async with asyncio.timeout(stall):
+                    await self._socket.send(self._wire.encode(message))
+                self._count(message)
+            assert self._outbox.close
+            async with asyncio.timeout(stall):
+                await self._socket.close(*self._outbox.close)
+        except TimeoutError:
+            self._let_go(f"a result could not be written for {stall:.0f} s")
+        except ConnectionClosed:
+            return
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(self._rooms.limits.heartbeat_s)
+            self._runner.receive(Pulse(self._rooms.scheduler.queued_ms))
+            self._count_audio()
+
+    def _send(self, message: Message) -> None:
+        if isinstance(message, SpeechEnded):
+            self._ended[message.segment] = time.monotonic()
+        if not self._outbox.put(message) and not self._outbox.close:
+            self._let_go(f"{self._rooms.limits.outbox_messages} results wait to be read")
+
+    def _let_go(self, why: str) -> None:
+        """The client does not read: telling it more would only fill memory."""
+        error = SlowReader(f"the client does not read its results: {why}")
+        logger.warning("session %s: %s", self.id, error)
+        self._rooms.metrics.errors.labels(error.code).inc()
+        self._outbox.put_close(1008, error.code)
+        self._socket.transport.abort()
+
+    def _count(self, message: Message) -> None:
+        metrics = self._rooms.metrics
+        metrics.messages.labels(MESSAGE_TYPES[type(message)]).inc()
+        match message:
+            case FinalMessage(segment=segment) if segment in self._ended:
+                metrics.final_lag.observe(time.monotonic() - self._ended.pop(segment))
+            case ErrorSent(code=code, segment=segment):
+                metrics.errors.labels(code).inc()
+                self._ended.pop(-1 if segment is None else segment, None)
+            case Closed():
+                self._count_audio()
+            case _:
+                pass
+
+    def _count_audio(self) -> None:
+        audio_ms = self._runner.totals["audio_ms"]
+        self._rooms.metrics.audio.inc((audio_ms - self._audio_ms) / 1000)
+        self._audio_ms = audio_ms

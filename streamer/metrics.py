@@ -1,0 +1,50 @@
+"""What an operator watches: how many, how late, how full, what fails. Exposed at /metrics through Prometheus's client library."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from streamer.engine.scheduler import Batch
+
+_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_ITEMS: Final = (1, 2, 4, 8, 16, 32, 64)
+_AUDIO_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 240.0)
+
+
+class Metrics:
+    """One registry per server, so that two servers in one process do not meet."""
+
+    content_type: Final = CONTENT_TYPE_LATEST
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.ready = Gauge("streamer_ready", "1 when the model is warm and sessions are accepted", registry=registry)
+        self.sessions = Gauge("streamer_sessions", "Open sessions", registry=registry)
+        self.sessions_total = Counter("streamer_sessions_total", "Sessions opened", registry=registry)
+        self.refused = Counter("streamer_refused_total", "Connections refused", ["reason"], registry=registry)
+        self.audio = Counter("streamer_audio_seconds_total", "Audio received, all channels of a session counted once", registry=registry)
+        self.messages = Counter("streamer_messages_total", "Messages sent to clients", ["type"], registry=registry)
+        self.errors = Counter("streamer_errors_total", "Errors told to clients", ["code"], registry=registry)
+        self.final_lag = Histogram(
+            "streamer_endpoint_to_final_seconds", "From the end of a segment to its final", buckets=_SECONDS, registry=registry
+        )
+        self.queue = Gauge("streamer_queue_audio_seconds", "Audio that waits for the engine", registry=registry)
+        self.jobs = Counter("streamer_jobs_total", "Jobs decoded", ["kind"], registry=registry)
+        self.wait = Histogram("streamer_queue_seconds", "A job's wait for the engine", buckets=_SECONDS, registry=registry)
+        self.decode = Histogram("streamer_decode_seconds", "One batch in the engine", buckets=_SECONDS, registry=registry)
+        self.batch_items = Histogram("streamer_batch_items", "Jobs in one batch", buckets=_ITEMS, registry=registry)
+        self.batch_audio = Histogram("streamer_batch_audio_seconds", "Padded audio in one batch", buckets=_AUDIO_S, registry=registry)
+
+    def batch(self, batch: Batch) -> None:
+        """Count one batch. Called from the engine's thread; the client library is thread-safe."""
+        for kind in batch.kinds:
+            self.jobs.labels(kind).inc()
+        for wait_ms in batch.queue_ms:
+            self.wait.observe(wait_ms / 1000)
+        self.decode.observe(batch.decode_ms / 1000)
+        self.batch_items.observe(batch.items)
+        self.batch_audio.observe(batch.padded_s)
+
+    def exposition(self) -> bytes:
+        return generate_latest(self.registry)

@@ -1,0 +1,179 @@
+"""The one port: WebSocket sessions, the page, health, readiness and metrics. Admission at the handshake, drain at the end."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from websockets.asyncio.server import Server as SocketServer
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from streamer import __version__
+from streamer.connection import Connection, Limits, Rooms
+from streamer.engine import Engine
+from streamer.engine.scheduler import Health, Scheduler
+from streamer.media import ContainerDecoder
+from streamer.metrics import Metrics
+from streamer.pages import Pages, page_folder, respond
+from streamer.vad import Judge
+from streamer.wires.native import SUBPROTOCOLS, Native
+
+logger: Final = logging.getLogger(__name__)
+
+SOCKET_PATHS: Final = ("/ws", "/")  # "/" is the page for a browser, and the native wire for whoever asks to upgrade
+RETRY_AFTER_S: Final = 5
+OPEN_TIMEOUT_S: Final = 10.0
+
+
+class Server:
+    """One port, one model. ``build`` makes the engine, in the thread that will own it."""
+
+    def __init__(
+        self, build: Callable[[], Engine], judge: Judge, *, host: str = "127.0.0.1", port: int = 0, limits: Limits | None = None
+    ) -> None:
+        self._host, self._port = host, port
+        self._limits = limits or Limits()
+        self._judge = judge
+        self._build = build
+        self.metrics = Metrics()
+        self._connections: set[Connection] = set()
+        self._draining = False
+        self._pages = Pages(page_folder())
+        self._scheduler: Scheduler | None = None
+        self._server: SocketServer | None = None
+        self.settled = asyncio.Event()
+        """Set once the model is warm, or has failed."""
+
+    @property
+    def address(self) -> str:
+        """The page's URL."""
+        host = "127.0.0.1" if self._host in ("", "0.0.0.0", "::") else self._host
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
+
+    @property
+    def scheduler(self) -> Scheduler:
+        assert self._scheduler, "the server has not been started"
+        return self._scheduler
+
+    @property
+    def ready(self) -> bool:
+        return not self._draining and self.scheduler.health is Health.WARM
+
+    async def start(self) -> None:
+        """Listen, and begin to load the model. Raises ``OSError`` when the port cannot be had."""
+        loop = asyncio.get_running_loop()
+        self._scheduler = Scheduler(self._build, deliver=loop.call_soon_threadsafe, observe=self.metrics.batch)
+        self._scheduler.on_health(self._health_changed)
+        self.metrics.sessions.set_function(lambda: len(self._connections))
+        self.metrics.ready.set_function(lambda: float(self.ready))
+        self.metrics.queue.set_function(lambda: self.scheduler.queued_ms / 1000)
+        self._server = await serve(
+            self._serve,
+            self._host,
+            self._port,
+            process_request=self._answer_http,
+            subprotocols=[Subprotocol(name) for name in SUBPROTOCOLS],
+            select_subprotocol=_choose_subprotocol,
+            compression=None,  # audio does not compress, and deflate costs 50 KiB a connection
+            max_size=self._limits.max_message_bytes,
+            max_queue=8,
+            open_timeout=OPEN_TIMEOUT_S,
+            ping_timeout=None,  # a socket that is not read while too much is owed cannot answer pings; the idle limit covers the dead
+            server_header=f"streamer/{__version__}",
+        )
+        self._port = next(iter(self._server.sockets)).getsockname()[1]
+        self._scheduler.start()
+
+    async def stop(self) -> None:
+        """Refuse newcomers, finish what is open within the drain limit, close with 1001, free the model."""
+        self._draining = True
+        assert self._server
+        self._server.close(close_connections=False)
+        if self._connections:
+            logger.info("draining %d sessions, %.0f s at the most", len(self._connections), self._limits.drain_s)
+            await asyncio.wait([asyncio.create_task(self._drain(connection)) for connection in self._connections])
+        self._server.close()
+        await self._server.wait_closed()
+        await asyncio.to_thread(self.scheduler.close)
+
+    async def _drain(self, connection: Connection) -> None:
+        try:
+            async with asyncio.timeout(self._limits.drain_s):
+                await connection.stop("going_away")
+                await connection.done.wait()
+        except TimeoutError:
+            logger.warning("session %s was not finished within %.0f s", connection.id, self._limits.drain_s)
+
+    def _health_changed(self, health: Health) -> None:
+        logger.info("the engine is %s", health.value)
+        if health in (Health.WARM, Health.FAILED):
+            self.settled.set()
+
+    async def _serve(self, socket: ServerConnection) -> None:
+        info = self.scheduler.info
+        assert info, "admission lets nobody in before the model is known"
+        rooms = Rooms(
+            judge=self._judge,
+            scheduler=self.scheduler,
+            open_decoder=ContainerDecoder,
+            metrics=self.metrics,
+            limits=self._limits,
+            server=f"streamer {__version__}",
+        )
+        connection = Connection(socket, Native(socket.subprotocol), rooms, info)
+        self._connections.add(connection)
+        self.metrics.sessions_total.inc()
+        try:
+            await connection.run()
+        finally:
+            self._connections.discard(connection)
+
+    def _answer_http(self, socket: ServerConnection, request: Request) -> Response | None:
+        """Answer plain HTTP here; ``None`` lets a WebSocket handshake go on."""
+        path = request.path.partition("?")[0]
+        if "upgrade" in request.headers.get("Connection", "").lower():
+            return self._admit(path)
+        match path:
+            case "/healthz":
+                return respond(HTTPStatus.OK, "alive\n")
+            case "/readyz":
+                return self._readiness()
+            case "/metrics":
+                return respond(HTTPStatus.OK, self.metrics.exposition(), self.metrics.content_type)
+            case "/ws":
+                return respond(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket; see docs/protocol.md\n", Upgrade="websocket")
+            case _:
+                page = self._pages.get(path)
+                return page or respond(HTTPStatus.NOT_FOUND, f"nothing is at {path[:100]}; the page is at /, the WebSocket at /ws\n")
+
+    def _admit(self, path: str) -> Response | None:
+        if path not in SOCKET_PATHS:
+            self.metrics.refused.labels("path").inc()
+            return respond(HTTPStatus.NOT_FOUND, f"no WebSocket is at {path[:100]}; it is at /ws\n")
+        if not self.ready:
+            self.metrics.refused.labels("not_ready").inc()
+            return self._readiness()
+        if len(self._connections) >= self._limits.max_sessions:
+            self.metrics.refused.labels("server_full").inc()
+            text = f"all {self._limits.max_sessions} sessions are taken; try again later\n"
+            return respond(HTTPStatus.SERVICE_UNAVAILABLE, text, Retry_After=str(RETRY_AFTER_S))
+        return None
+
+    def _readiness(self) -> Response:
+        if self.ready:
+            return respond(HTTPStatus.OK, "ready\n")
+        if self._draining:
+            why = "the server is stopping"
+        elif self.scheduler.failure:
+            why = f"the model could not be loaded: {self.scheduler.failure}"
+        else:
+            why = f"the model is {self.scheduler.health.value}"
+        return respond(HTTPStatus.SERVICE_UNAVAILABLE, why + "\n", Retry_After=str(RETRY_AFTER_S))
+
+
+def _choose_subprotocol(socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
+    """The client's first that we speak; none is not an error, it means JSON."""
+    return next((name for name in offered if name in SUBPROTOCOLS), None)

@@ -1,0 +1,128 @@
+"""What an operator may set, typed and checked, and the only reader of the environment.
+
+Each piece is defined beside the code it governs; here they are composed. An option beats the environment, which beats the default.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from streamer.connection import Limits
+from streamer.engine.models import ModelSettings, usual_caches
+from streamer.errors import ConfigurationError
+
+DEFAULT_PORT: Final = 8765
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything the commands need to know."""
+
+    models: ModelSettings
+    model: str | None = None
+    device: str = "auto"
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def cache(self) -> Path:
+        return self.models.cache
+
+    @property
+    def offline(self) -> bool:
+        return self.models.offline
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One environment variable: how its text becomes a value, and what to say when it cannot."""
+
+    name: str
+    field: str
+    default: str
+    meaning: str
+    parse: Callable[[str], Any]
+    expected: str
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _flag(text: str) -> bool:
+    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[text.lower()]
+
+
+def _device(text: str) -> str:
+    if text not in ("auto", "cpu", "cuda") and not (text.startswith("cuda:") and text[5:].isdigit()):
+        raise ValueError(text)
+    return text
+
+
+VARIABLES: Final = (
+    Variable("STREAMER_HOST", "host", "127.0.0.1", "address to listen on", str, "an address"),
+    Variable("STREAMER_PORT", "port", str(DEFAULT_PORT), "port to listen on; 0 lets the system choose", _integer(0, 65_535), "0 to 65535"),
+    Variable("STREAMER_MODEL", "model", "SenseVoiceSmall", "a model's name, or the folder of its weights", str, "a name or a folder"),
+    Variable("STREAMER_DEVICE", "device", "auto", "where the model runs", _device, "auto, cpu, cuda or cuda:N"),
+    Variable("STREAMER_CACHE", "cache", "~/.cache/streamer", "where downloaded weights are kept", Path, "a folder"),
+    Variable("STREAMER_OFFLINE", "offline", "no", "never ask a model hub", _flag, "yes or no"),
+    Variable(
+        "STREAMER_MAX_SESSIONS", "max_sessions", str(Limits().max_sessions), "sessions at a time", _integer(1, 100_000), "1 to 100000"
+    ),
+    Variable(
+        "STREAMER_IDLE_TIMEOUT_S",
+        "idle_timeout_s",
+        str(Limits().idle_timeout_s),
+        "seconds without any message before a session is ended",
+        _integer(1, 86_400),
+        "1 to 86400",
+    ),
+    Variable(
+        "STREAMER_DRAIN_S",
+        "drain_s",
+        f"{Limits().drain_s:.0f}",
+        "seconds for open segments to be finished when the server stops",
+        _integer(0, 3_600),
+        "0 to 3600",
+    ),
+)
+
+
+def read_settings(environment: Mapping[str, str], home: Path) -> Settings:
+    """Settings from environment variables. Raises ``ConfigurationError`` with name, value and what was expected."""
+    values: dict[str, Any] = {}
+    for variable in VARIABLES:
+        text = environment.get(variable.name)
+        if text is None or (not text and variable.field == "model"):
+            continue
+        try:
+            values[variable.field] = variable.parse(text)
+        except (ValueError, KeyError):
+            raise ConfigurationError(f"{variable.name} is {text!r}, expected {variable.expected}") from None
+    models = ModelSettings(
+        cache=values.pop("cache", _cache_home(environment, home) / "streamer").expanduser(),
+        foreign_caches=_foreign_caches(environment, home),
+        offline=values.pop("offline", False),
+    )
+    limits = Limits(**{name: values.pop(name) for name in ("max_sessions", "idle_timeout_s", "drain_s") if name in values})
+    return Settings(models=models, limits=limits, **values)
+
+
+def _cache_home(environment: Mapping[str, str], home: Path) -> Path:
+    return Path(environment.get("XDG_CACHE_HOME") or home / ".cache")
+
+
+def _foreign_caches(environment: Mapping[str, str], home: Path) -> tuple[Path, ...]:
+    """Where ModelScope's and Hugging Face's own tools keep what they fetched, by the variables they document."""
+    named = [Path(environment[name]) for name in ("MODELSCOPE_CACHE", "HF_HUB_CACHE") if environment.get(name)]
+    if environment.get("HF_HOME"):
+        named.append(Path(environment["HF_HOME"]) / "hub")
+    return (*named, *usual_caches(home))

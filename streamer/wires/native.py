@@ -1,0 +1,164 @@
+"""The native wire, as written down in docs/protocol.md: binary audio in, JSON or MessagePack out."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any, Final
+
+import msgpack
+
+from streamer.core.events import (
+    Audio,
+    AudioFormat,
+    Closed,
+    Configure,
+    Encoding,
+    ErrorSent,
+    Flush,
+    Flushed,
+    Heartbeat,
+    Input,
+    Keepalive,
+    Message,
+    Partial,
+    Rejected,
+    SessionConfigured,
+    SessionCreated,
+    Settings,
+    Sound,
+    SpeechEnded,
+    SpeechStarted,
+    Start,
+    Stop,
+    Warned,
+)
+from streamer.core.events import Final as FinalMessage
+from streamer.errors import InvalidMessage, InvalidSetting, SessionError
+
+MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
+    SessionCreated: "session.created",
+    SessionConfigured: "session.configured",
+    SpeechStarted: "speech.started",
+    Partial: "partial",
+    SpeechEnded: "speech.ended",
+    FinalMessage: "final",
+    Sound: "sound",
+    Flushed: "flushed",
+    Heartbeat: "heartbeat",
+    Warned: "warning",
+    ErrorSent: "error",
+    Closed: "closed",
+}
+SUBPROTOCOLS: Final = ("msgpack", "json")
+
+_Check = Callable[[Any], bool]
+
+
+def _integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_STRING: Final = ("a string", lambda value: isinstance(value, str))
+_INTEGER: Final = ("an integer", _integer)
+_BOOLEAN: Final = ("true or false", lambda value: isinstance(value, bool))
+_STRINGS: Final = ("a list of strings", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
+
+FORMAT_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {"format": _STRING, "sample_rate": _INTEGER, "channels": _INTEGER}
+SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
+    "language": _STRING,
+    "itn": _BOOLEAN,
+    "partials": _BOOLEAN,
+    "hotwords": _STRINGS,
+    "endpoint_silence_ms": _INTEGER,
+    "max_segment_ms": _INTEGER,
+}
+CLIENT_MESSAGES: Final[Mapping[str, Mapping[str, tuple[str, _Check]]]] = {
+    "start": {**FORMAT_FIELDS, **SETTING_FIELDS},
+    "configure": SETTING_FIELDS,
+    "flush": {"id": ("a string, an integer or null", lambda value: value is None or isinstance(value, str) or _integer(value))},
+    "keepalive": {},
+    "stop": {},
+}
+
+
+class Native:
+    """``subprotocol`` is the one agreed on in the handshake, or ``None``."""
+
+    def __init__(self, subprotocol: str | None = None) -> None:
+        self._packed = subprotocol == "msgpack"
+
+    def decode(self, data: str | bytes) -> tuple[Input, ...]:
+        if isinstance(data, bytes):
+            return (Audio(data),)
+        try:
+            return (_read(data),)
+        except SessionError as error:
+            return (Rejected(error),)
+
+    def encode(self, message: Message) -> str | bytes:
+        plain = {"type": MESSAGE_TYPES[type(message)], **_plain(message)}
+        if self._packed:
+            packed: bytes = msgpack.packb(plain)
+            return packed
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _read(data: str) -> Input:
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InvalidMessage(f"a text message is not JSON ({error}); audio goes into binary messages") from None
+    if not isinstance(message, dict):
+        raise InvalidMessage(f"a text message is {_shown(message)}, expected an object with a type")
+    kind = message.get("type")
+    known = CLIENT_MESSAGES.get(kind) if isinstance(kind, str) else None
+    if known is None:
+        raise InvalidMessage(f"type is {_shown(kind)}, expected one of {', '.join(CLIENT_MESSAGES)}")
+    given = {name: message[name] for name in known if name in message}
+    for name, value in given.items():
+        expected, check = known[name]
+        if not check(value):
+            raise InvalidMessage(f"{kind}.{name} is {_shown(value)}, expected {expected}")
+    match kind:
+        case "start":
+            return _start(given)
+        case "configure":
+            return Configure(_settings(given))
+        case "flush":
+            return Flush(given.get("id"))
+        case "keepalive":
+            return Keepalive()
+        case _:
+            return Stop()
+
+
+def _start(given: dict[str, Any]) -> Start:
+    encoding = given.pop("format", Encoding.PCM_S16LE)
+    if encoding not in list(Encoding):
+        raise InvalidSetting("format", encoding, "one of " + ", ".join(Encoding))
+    shape = {name: given.pop(name) for name in ("sample_rate", "channels") if name in given}
+    return Start(AudioFormat(encoding=Encoding(encoding), **shape), Settings(**_settings(given)))
+
+
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+
+
+def _plain(value: object) -> Any:
+    """Dataclasses and what they hold to what JSON and MessagePack know."""
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _shown(value: object) -> str:
+    """A value as it stood in the message, shortened."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
