@@ -18,7 +18,8 @@
         ├── ConfigurationError   a command-line option or environment variable
         ├── ModelNotFound        no weights, and where they were looked for
         ├── ModelCorrupt         weights whose size or hash is wrong
-        └── MediaError           a file that cannot be opened or decoded
+        ├── MediaError           a file that cannot be opened or decoded
+        └── ConnectionFailed     a server that cannot be reached, or was lost
 
 Each message says what happened, with which value, what was expected, and what to do.
 """
@@ -119,3 +120,7 @@ class ModelCorrupt(ProcessError):
 
 class MediaError(ProcessError):
     code = "media"
+
+
+class ConnectionFailed(ProcessError):
+    code = "connection_failed"

@@ -64,6 +64,12 @@ class ContainerDecoder:
         return len(self._pipe)
 
     @property
+    def settled(self) -> bool:
+        """All that was fed has been decoded, as far as it can be without more, and consumed."""
+        with self._changed:
+            return self._pipe.closed or (self._pipe.waiting and not self._unconsumed)
+
+    @property
     def full(self) -> bool:
         """Stop feeding until ``on_drain``, or memory grows."""
         return len(self._pipe) >= FULL_BYTES

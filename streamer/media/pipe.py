@@ -25,6 +25,8 @@ class Pipe:
         self._data = bytearray()
         self._ended = False
         self._was_full = False
+        self.waiting = False
+        """The reader has read all there is, and waits for more."""
         self.closed = False
 
     def __len__(self) -> int:
@@ -35,6 +37,7 @@ class Pipe:
         with self._changed:
             if not self._ended:
                 self._data += data
+                self.waiting = self.waiting and not data
                 self._was_full |= len(self._data) >= FULL_BYTES
                 self._changed.notify_all()
             return len(self._data)
@@ -60,7 +63,9 @@ class Pipe:
             self._before_wait()
         with self._changed:
             while not self._data and not self._ended:
+                self.waiting = True
                 self._changed.wait()
+            self.waiting = False
             data = bytes(self._data[:size])
             del self._data[:size]
             drained = self._was_full and len(self._data) < FULL_BYTES // 2

@@ -1,6 +1,7 @@
 """Containers decoded as they arrive: the same audio as from a whole file, early, within bounds, and never a thread left behind."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -193,6 +194,28 @@ def test_output_waits_until_it_is_consumed(media):
     assert listener.error is None
     assert len(listener.pcm) == 6 * 32_000
     assert max(listener.blocks) <= 32_000
+
+
+def test_a_decoder_is_settled_when_all_that_came_has_been_dealt_with(media):
+    webm = media("webm opus", seconds=5.0)
+    listener = Listener(consuming=False)
+    listener.decoder.feed(webm[: len(webm) // 2])
+    assert not listener.decoder.settled
+    while len(listener.pcm) < 2 * 32_000:
+        assert listener.arrived.acquire(timeout=WAIT_S)
+    assert not listener.decoder.settled
+    listener.consuming = True
+    listener.decoder.consumed(len(listener.pcm))
+    for _ in range(WAIT_S * 100):
+        if listener.decoder.settled:
+            break
+        time.sleep(0.01)
+    assert listener.decoder.settled
+    listener.decoder.feed(webm[len(webm) // 2 :])
+    assert not listener.decoder.settled
+    listener.decoder.end()
+    assert listener.error is None
+    assert listener.decoder.settled
 
 
 def test_input_that_waits_is_told_and_drains(media):
