@@ -1,0 +1,85 @@
+"""SenseVoice's vocabulary: its tags, found by their pieces, and the text of its tokens."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from streamer.core.events import Token
+from streamer.core.richtext import EMOTION_TAGS, EVENT_TAGS, ITN_TAGS, LANGUAGE_TAGS
+from streamer.engine.ctc import Run, span
+from streamer.errors import ModelCorrupt
+
+LabelIds = Mapping[str, int]
+"""Label, lower case, to the id of its tag."""
+
+CONTINUATION_BYTES: Final = range(0x80, 0xC0)
+"""Bytes that go on with a character of UTF-8; any other begins one."""
+
+
+class Vocabulary:
+    """A sentencepiece model with SenseVoice's tags. It may lack some of them, as a small model does.
+
+    Raises ``ModelCorrupt`` where the file cannot be read or has none.
+    """
+
+    languages: LabelIds
+    emotions: LabelIds
+    events: LabelIds
+
+    def __init__(self, path: Path) -> None:
+        import sentencepiece
+
+        try:
+            self._pieces = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        except (OSError, RuntimeError) as error:
+            raise ModelCorrupt(f"{path} cannot be read as a sentencepiece model ({error}); pull the model again.") from error
+        self.size: int = self._pieces.get_piece_size()
+        self.languages = self._found(LANGUAGE_TAGS)
+        self.emotions = self._found(EMOTION_TAGS)
+        self.events = self._found(EVENT_TAGS)
+        self.itn = bool(self._found({name: name for name in ITN_TAGS}))
+        anchors = [*self.languages.values(), *self.emotions.values(), *self.events.values()]
+        if not anchors:
+            raise ModelCorrupt(
+                f"{path} has {self.size} pieces and none of SenseVoice's tags, such as <|en|>, <|NEUTRAL|> or <|Speech|>; "
+                "expected the tokenizer of a SenseVoice checkpoint. Name another folder with --model, or pull the model again."
+            )
+        # sentencepiece takes the space off the first piece of a text. A tag before it keeps the space where the model put it.
+        self._anchor = anchors[0]
+        self._anchor_text: str = self._pieces.decode([self._anchor])
+        self._texts: dict[tuple[int, ...], str] = {}
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids, tags included: what upstream gives."""
+        text: str = self._pieces.decode(list(ids))
+        return text
+
+    def tokens(self, runs: Sequence[Run]) -> tuple[Token, ...]:
+        """Runs of text to tokens; the bytes of one character that the vocabulary lacks are one token, with the first one's id."""
+        return tuple(self._token(group) for group in self._characters(runs))
+
+    def _token(self, group: Sequence[Run]) -> Token:
+        ids = tuple(run.id for run in group)
+        if ids not in self._texts:
+            self._texts[ids] = self.decode((self._anchor, *ids))[len(self._anchor_text) :]
+        begin, end = span(group[0])[0], span(group[-1])[1]
+        return Token(id=ids[0], text=self._texts[ids], begin=begin, end=end, p=min(run.p for run in group))
+
+    def _characters(self, runs: Sequence[Run]) -> Iterator[list[Run]]:
+        group: list[Run] = []
+        for run in runs:
+            byte = self._byte(run.id)
+            if group and not (byte in CONTINUATION_BYTES and self._byte(group[-1].id) is not None):
+                yield group
+                group = []
+            group.append(run)
+        if group:
+            yield group
+
+    def _byte(self, id: int) -> int | None:
+        """The value of a piece such as ``<0xE4>``."""
+        return int(self._pieces.id_to_piece(id)[1:-1], 16) if self._pieces.is_byte(id) else None
+
+    def _found(self, tags: Mapping[str, str]) -> LabelIds:
+        ids = {label: self._pieces.piece_to_id(f"<|{name}|>") for name, label in tags.items()}
+        return {label: id for label, id in ids.items() if id != self._pieces.unk_id()}
