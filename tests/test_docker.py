@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from streamer.connection import Limits
+from streamer.settings import VARIABLES
+
 ROOT = Path(__file__).parents[1]
 DOCKERFILES = ["docker/Dockerfile.cpu", "docker/Dockerfile.cuda"]
 
@@ -171,6 +174,19 @@ def test_each_service_keeps_its_models_restarts_and_has_time_to_finish(compose: 
     _, image = stages(service["build"]["dockerfile"])
     patience = " ".join(f"--{key.replace('_', '-')}={value}" for key, value in service["healthcheck"].items())
     assert said(image, "HEALTHCHECK")[0].startswith(patience + " CMD ")
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_every_setting_is_the_images_or_the_shells(compose: dict, name: str) -> None:
+    _, image = stages(f"docker/Dockerfile.{name}")
+    own = {key for key in environment(image) if key.startswith("STREAMER_")}
+    passed = set(compose["services"][name]["environment"])
+    assert own | passed == {variable.name for variable in VARIABLES}
+    assert not own & passed
+
+
+def test_docker_waits_longer_than_the_server_drains(compose: dict) -> None:
+    assert float(compose["services"]["cpu"]["stop_grace_period"].rstrip("s")) > Limits().drain_s
 
 
 def test_the_cpu_is_the_default_and_the_gpu_is_asked_for(compose: dict) -> None:
