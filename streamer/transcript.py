@@ -76,7 +76,11 @@ def to_json(transcript: Transcript) -> str:
 
 def jsonl(transcript: Transcript) -> str:
     """One object per final, each with its file, so that several transcripts can follow each other."""
-    return "".join(json.dumps({"file": transcript.source, **line.data}, ensure_ascii=False) + "\n" for line in transcript.lines)
+    return "".join(jsonl_line(transcript.source, line) for line in transcript.lines)
+
+
+def jsonl_line(source: str, line: Line) -> str:
+    return json.dumps({"file": source, **line.data}, ensure_ascii=False) + "\n"
 
 
 FORMATS: Final[Mapping[str, Callable[[Transcript], str]]] = {

@@ -27,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     logging.basicConfig(level=arguments.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("websockets").setLevel(logging.WARNING)  # our own two lines a session say more
+    for noisy in ("websockets", "httpx"):  # our own two lines a session say more; httpx would log signed download addresses
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     given = {name: value for name in ("host", "port", "model", "device") if (value := getattr(arguments, name)) is not None}
     try:
         import uvloop

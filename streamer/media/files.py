@@ -1,6 +1,7 @@
 """A file to 16 kHz audio: what it holds, its samples block by block, and what is missing."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
@@ -28,7 +29,7 @@ def decode_file(path: Path | str, *, channels: int | None) -> "FileAudio":
 
 
 class FileAudio:
-    """A file's audio: iterate once for int16 blocks ``[channels, n]`` at 16 kHz; all calls come from one thread.
+    """A file's audio: iterate once, or ``read``, for int16 blocks ``[channels, n]`` at 16 kHz. Any thread, one at a time.
 
     After the last block, ``warning`` is a sentence when less could be decoded than the file promised, else ``None``.
     """
@@ -36,6 +37,7 @@ class FileAudio:
     def __init__(self, path: Path, *, channels: int | None) -> None:
         self.path = path
         self.warning: str | None = None
+        self._lock = threading.Lock()  # a reader that was given up may still be in FFmpeg, which must not be closed under it
         self._file = _open(path)
         try:
             self._promised = _promises_length(self._file)
@@ -44,10 +46,9 @@ class FileAudio:
         except Undecodable as problem:
             cut_mp4 = isinstance(problem, Unreadable) and _read_at(self._file, 4, 4) == b"ftyp"
             self._file.close()
-            if cut_mp4:
-                raise MediaError(f"{path} {CUT_OFF}") from None
-            raise MediaError(f"{path} {problem}") from problem
+            raise MediaError(f"{path} {CUT_OFF if cut_mp4 else problem}") from problem
         self.info = self._track.info
+        self._blocks = self._decode()
 
     def __enter__(self) -> Self:
         return self
@@ -55,11 +56,22 @@ class FileAudio:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
 
-    def close(self) -> None:
-        self._track.close()
-        self._file.close()
-
     def __iter__(self) -> Iterator[Samples]:
+        while (block := self.read()) is not None:
+            yield block
+
+    def read(self) -> Samples | None:
+        """The next block, of half a second or a little more; ``None`` at the end, and after ``close``."""
+        with self._lock:
+            return next(self._blocks, None)
+
+    def close(self) -> None:
+        with self._lock:
+            self._blocks.close()
+            self._track.close()
+            self._file.close()
+
+    def _decode(self) -> Generator[Samples, None, None]:
         waiting: list[Samples] = []
         count = 0
         try:

@@ -55,7 +55,7 @@ class AudioTrack:
     """The first audio stream of a container. Iterate once; blocks are int16 ``[channels, n]`` at 16 kHz.
 
     ``channels`` is how many come out: ``None`` keeps the container's own, 1 mixes them down, and what the container lacks is silent.
-    Raises ``Undecodable`` on opening, or at the end when nothing could be decoded. All calls come from one thread.
+    Raises ``Undecodable`` on opening, or at the end when nothing could be decoded. Calls come one at a time.
     """
 
     def __init__(self, source: Readable, *, channels: int | None, format_name: str | None = None, live: bool = False) -> None:
@@ -63,13 +63,14 @@ class AudioTrack:
         """Packets that could not be decoded so far."""
         self.decoded_s = 0.0
         """Seconds of audio decoded so far."""
-        self._wanted = channels
+        self._wanted = channels or 0  # until it is known
         self._resampler: Resampler | None = None
         self._centre: int | None = None
         self._container = _open(source, format_name, live)
         try:
             self._stream = self._first_stream()
             self.info = self._describe()
+            self._wanted = self._wanted or self.info.channels
             if not channels and self.info.channels > MAX_CHANNELS:
                 raise Undecodable(f"has {self.info.channels} channels, of which at most {MAX_CHANNELS} can be kept apart; ask for 1")
             if channels and 1 < channels < self.info.channels:
