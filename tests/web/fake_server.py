@@ -1,0 +1,166 @@
+"""A server for the page's own tests: serves ``web_client`` and speaks the native wire as a test's script says.
+
+It runs in a thread of its own, so that a test may drive a browser meanwhile. Every connection is kept, with all it received.
+"""
+
+import asyncio
+import json
+import mimetypes
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+
+PAGE = Path(__file__).parents[2] / "web_client"
+RICH = {
+    "languages": ["auto", "zh", "en", "yue", "ja", "ko"],
+    "emotion": True,
+    "events": True,
+    "itn": True,
+    "hotwords": False,
+    "word_times": "aligned",
+    "confidence": True,
+}
+PLAIN = RICH | {"languages": ["en"], "emotion": False, "events": False, "itn": False}
+
+
+@dataclass
+class Client:
+    """One connection: what came in, and the means to answer."""
+
+    socket: ServerConnection
+    texts: list[dict[str, Any]] = field(default_factory=list)
+    audio: bytearray = field(default_factory=bytearray)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, kind: str, /, **fields: Any) -> None:
+        await self.socket.send(json.dumps({"type": kind, **fields}))
+
+    async def partial(self, segment: int, revision: int, stable: str, unstable: str, **fields: Any) -> None:
+        times = {"begin_ms": 0, "end_ms": 1000, "audio_end_ms": 1000, "queue_ms": 0, "decode_ms": 0, "channel": 0, "language": None}
+        await self.send("partial", segment=segment, revision=revision, stable=stable, unstable=unstable, **times | fields)
+
+    async def final(self, segment: int, text: str, **fields: Any) -> None:
+        rest = {"revision": 9, "channel": 0, "raw_text": text, "words": [], "begin_ms": 0, "end_ms": 1000, "language": None, "emotion": None}
+        rest |= {"events": [], "confidence": None, "end_reason": "endpoint", "audio_end_ms": 1000, "queue_ms": 0, "decode_ms": 0}
+        await self.send("final", segment=segment, text=text, **rest | fields)
+
+    async def until(self, condition: Callable[["Client"], bool]) -> None:
+        """Wait until what was received satisfies ``condition``."""
+        while not condition(self):
+            self.changed.clear()
+            await self.changed.wait()
+
+    async def until_message(self, kind: str) -> dict[str, Any]:
+        await self.until(lambda client: any(text["type"] == kind for text in client.texts))
+        return next(text for text in self.texts if text["type"] == kind)
+
+    async def start(self) -> dict[str, Any]:
+        """Answer the client's ``start``, and give it."""
+        message = await self.until_message("start")
+        await self.send("session.configured", format={}, settings={})
+        return message
+
+    async def stop(self) -> None:
+        """Wait for the client's ``stop``, and say goodbye."""
+        await self.until_message("stop")
+        await self.send("closed", reason="stop", totals={})
+        await self.socket.close()
+
+    def drop(self) -> None:
+        """End the connection like a pulled cable."""
+        self.socket.transport.abort()
+
+
+Script = Callable[[Client], Awaitable[None]]
+
+
+async def obedient(client: Client) -> None:
+    """The script of a server that hears nothing: it starts and stops as asked."""
+    await client.start()
+    await client.stop()
+
+
+class FakeServer:
+    """Use as a context manager. ``script`` runs for each connection that sends ``start``; ``created`` changes its greeting."""
+
+    def __init__(self) -> None:
+        self.script: Script = obedient
+        self.created: dict[str, Any] = {}
+        self.clients: list[Client] = []
+        self.port = 0
+        self._loop = asyncio.new_event_loop()
+        self._server: Server | None = None
+        self._thread = threading.Thread(target=self._loop.run_forever, name="fake server", daemon=True)
+
+    def __enter__(self) -> "FakeServer":
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result(10)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+    @property
+    def sessions(self) -> list[Client]:
+        """The connections that sent ``start``; the page's first look at the server is none of them."""
+        return [client for client in self.clients if any(text["type"] == "start" for text in client.texts)]
+
+    def call(self, function: Callable[[], Any]) -> None:
+        """Run something in the server's thread."""
+        self._loop.call_soon_threadsafe(function)
+
+    async def _open(self) -> None:
+        self._server = await serve(self._serve, "127.0.0.1", self.port, process_request=self._respond, max_size=2**20)
+        self.port = next(iter(self._server.sockets)).getsockname()[1]
+
+    async def _close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        leftover = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in leftover:
+            task.cancel()
+        await asyncio.gather(*leftover, return_exceptions=True)
+
+    async def _serve(self, socket: ServerConnection) -> None:
+        client = Client(socket)
+        self.clients.append(client)
+        reader = asyncio.create_task(self._read(client))
+        greeting = {"session_id": "s", "protocol": 1, "server": "fake", "model": "SenseVoiceSmall", "device": "cpu", "capabilities": RICH}
+        try:
+            await client.send("session.created", **greeting | {"notice": None, "limits": {}} | self.created)
+            await self.script(client)
+            await socket.wait_closed()
+        except ConnectionClosed:
+            pass
+        finally:
+            reader.cancel()
+
+    async def _read(self, client: Client) -> None:
+        async for message in client.socket:
+            if isinstance(message, str):
+                client.texts.append(json.loads(message))
+            else:
+                client.audio += message
+            client.changed.set()
+
+    def _respond(self, _: ServerConnection, request: Request) -> Response | None:
+        if request.path == "/ws":
+            return None
+        path = PAGE / (request.path.split("?")[0].strip("/") or "index.html")
+        if path.parent != PAGE or not path.is_file():
+            return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers({"Content-Length": "0"}), b"")
+        body = path.read_bytes()
+        kind = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        headers = Headers({"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": "default-src 'self'"})
+        return Response(HTTPStatus.OK, "OK", headers, body)

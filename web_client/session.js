@@ -1,0 +1,145 @@
+/**
+ * One WebSocket from `session.created` to its end: start, audio with back-pressure, stop, and a watch over its silence.
+ * What comes after its end is the connection's business (connection.js).
+ */
+
+import { decode, encodeConfigure, encodeKeepalive, encodeStart, encodeStop } from './protocol.js';
+
+/** The server's heartbeat comes every few seconds; without any word for this long the network is gone, whatever the socket says. */
+export const SILENCE_MS = 12_000;
+/** Well below any server's idle limit. */
+const KEEPALIVE_MS = 10_000;
+const WATCH_MS = 1_000;
+/** Bytes in the browser's own send buffer beyond which we wait: 8 s of audio. */
+const HIGH_WATER_BYTES = 256 * 1024;
+const DRAIN_MS = 20;
+/** Errors that the same audio would meet again. */
+const HOPELESS = new Set(['invalid_audio', 'invalid_setting', 'unexpected_message', 'too_many_errors']);
+const CLOSED_TOO_BIG = 1009;
+
+export class Session {
+  #configured = false;
+  #stopSent = false;
+  #pumping = false;
+  /** `push` was called since the source was last asked. */
+  #news = false;
+  #hopeless = false;
+  #over = false;
+  #heardAt = performance.now();
+  #sentAt = performance.now();
+
+  /**
+   * @param {object} options
+   * @param {string} options.url
+   * @param {object} options.source a MicrophoneSource or FileSource
+   * @param {() => object} options.settings fields of `start` beside the format
+   * @param {(message: object) => void} options.tell receives the server's messages, `session.opened`, `page.phase` and `page.said`
+   * @param {(outcome: 'finished' | 'refused' | 'lost') => void} options.onEnd called once, unless `close` was
+   * @param {typeof WebSocket} [options.Socket]
+   */
+  constructor({ url, source, settings, tell, onEnd, Socket = WebSocket }) {
+    Object.assign(this, { source, settings, tell, onEnd });
+    this.socket = new Socket(url);
+    this.socket.onmessage = (event) => this.#receive(event.data);
+    this.socket.onclose = (event) => this.#end(this.#hopeless || event.code === CLOSED_TOO_BIG ? 'refused' : 'lost');
+    this.watch = setInterval(() => this.#look(), WATCH_MS);
+  }
+
+  /** The server has agreed to `start`, and audio flows. */
+  get isRunning() {
+    return this.#configured && !this.#over;
+  }
+
+  /** The source has something new. Sends until it has nothing more; after its last piece, `stop`. */
+  async push() {
+    this.#news = true;
+    if (this.#pumping) return;
+    this.#pumping = true;
+    while (this.isRunning && !this.#stopSent) {
+      if (this.socket.bufferedAmount > HIGH_WATER_BYTES) {
+        await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
+        continue;
+      }
+      this.#news = false;
+      const piece = await this.#nextPiece();
+      if (this.#over || (piece === null && !this.#news)) break;
+      if (piece !== null) this.#send(piece);
+    }
+    this.#pumping = false;
+    if (this.isRunning && !this.#stopSent && this.source.finished) this.#stop();
+  }
+
+  /** @param {object} changes fields of `configure` */
+  configure(changes) {
+    if (this.isRunning && !this.#stopSent) this.#send(encodeConfigure(changes));
+  }
+
+  /** Lets go without waiting for the socket: on a dead network its closing takes minutes. */
+  close() {
+    this.#over = true;
+    clearInterval(this.watch);
+    this.socket.close();
+  }
+
+  #receive(data) {
+    if (this.#over) return;
+    this.#heardAt = performance.now();
+    const message = decode(data);
+    if (message === null) return;
+    this.source.heard(message);
+    this.tell(message);
+    if (message.type === 'session.created') this.#start();
+    else if (message.type === 'session.configured') this.#configure();
+    else if (message.type === 'error') this.#fail(message);
+    else if (message.type === 'closed' && message.reason === 'stop') this.#end('finished');
+  }
+
+  #start() {
+    this.tell({ type: 'session.opened', offset_ms: this.source.rewind() });
+    this.#send(encodeStart({ ...this.source.format, ...this.settings() }));
+  }
+
+  #configure() {
+    this.#configured = true;
+    this.push();
+  }
+
+  #fail({ code, fatal }) {
+    if (!HOPELESS.has(code)) return;
+    if (fatal) this.#hopeless = true;
+    else if (!this.#configured) this.#end('refused'); // our `start` had no effect, and would have none the next time
+  }
+
+  #end(outcome) {
+    if (this.#over) return;
+    this.close();
+    this.onEnd(outcome);
+  }
+
+  #look() {
+    const now = performance.now();
+    if (now - this.#heardAt > SILENCE_MS) this.#end('lost');
+    else if (this.isRunning && now - this.#sentAt > KEEPALIVE_MS) this.#send(encodeKeepalive());
+  }
+
+  async #nextPiece() {
+    try {
+      return await this.source.next();
+    } catch (error) {
+      this.source.end();
+      this.tell({ type: 'page.said', level: 'error', text: `The file could not be read to its end (${error.message}). Choose it again.` });
+      return null;
+    }
+  }
+
+  #stop() {
+    this.#stopSent = true;
+    this.#send(encodeStop());
+    this.tell({ type: 'page.phase', name: 'finishing' });
+  }
+
+  #send(data) {
+    this.#sentAt = performance.now();
+    if (this.socket.readyState === 1) this.socket.send(data);
+  }
+}
