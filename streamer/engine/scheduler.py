@@ -175,6 +175,8 @@ class Scheduler:
                 self._early.clear()
             self._set_health(Health.WARM)
         logger.info("engine %s on %s is warm after %.1f s", self.info.name, self.info.device, self.warm_up.seconds)
+        for items, audio_s, cost_ms in self.warm_up.forwards:
+            logger.info("warm-up: a batch of %d x %.1f s cost %.0f ms", items, audio_s, cost_ms)
         return engine
 
     def _recover(self, error: Exception, deaths: int) -> bool:
