@@ -1,0 +1,170 @@
+"""Who hears a file: a model in this process, as fast as it can; or a server, at any speed. All answer with the wire's messages."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import suppress
+from itertools import count
+from types import TracebackType
+from typing import Any, Final, Protocol, Self
+
+import numpy as np
+
+from streamer.client import ClientSession, connect
+from streamer.core import events
+from streamer.core.events import SAMPLE_RATE, AudioFormat, Start
+from streamer.engine import Engine
+from streamer.engine.load import load_engine
+from streamer.engine.models import Models
+from streamer.engine.scheduler import Health, Scheduler
+from streamer.errors import ConfigurationError, ConnectionFailed, ProcessError
+from streamer.local import transcribe_stream
+from streamer.media import FileAudio
+from streamer.server import Server
+from streamer.settings import Settings
+from streamer.vad.webrtc import WebRtc
+from streamer.wires.native import Native
+
+AT_ONCE: Final = 4  # files side by side: enough to fill batches while one file's decoder or voice detector is slow
+SLICE: Final = SAMPLE_RATE // 10  # samples in what a microphone sends at a time
+
+Messages = AsyncGenerator[dict[str, Any], None]
+
+
+class Backend(Protocol):
+    """Enter it, which may take as long as loading a model does, and hear files with it."""
+
+    at_once: int
+    """How many files it should be given at a time."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+    def messages(self, audio: FileAudio, channels: int, start: Mapping[str, Any]) -> Messages:
+        """The wire's messages for one file, from ``session.created`` to ``closed``. ``start`` holds settings of a session."""
+
+
+async def pcm(audio: FileAudio) -> AsyncIterator[bytes]:
+    """Interleaved s16le, decoded off the event loop when it is asked for."""
+    while (block := await asyncio.to_thread(audio.read)) is not None:
+        yield np.ascontiguousarray(block.T, dtype="<i2").tobytes()
+
+
+class InProcess:
+    """The server's own session, voice detector and scheduler, without a socket."""
+
+    at_once = AT_ONCE
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._judge = WebRtc()
+        self._numbers = count(1)
+
+    async def __aenter__(self) -> Self:
+        settled = asyncio.Event()
+        self._scheduler = Scheduler(lambda: _build(self._settings), deliver=asyncio.get_running_loop().call_soon_threadsafe)
+        self._scheduler.on_health(lambda health: settled.set())
+        self._scheduler.start()
+        try:
+            await settled.wait()
+            _require_warm(self._scheduler)
+        except BaseException:
+            await asyncio.to_thread(self._scheduler.close)
+            raise
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await asyncio.to_thread(self._scheduler.close)
+
+    async def messages(self, audio: FileAudio, channels: int, start: Mapping[str, Any]) -> Messages:
+        asked = Start(AudioFormat(channels=channels), events.Settings(**start))
+        wire = Native()
+        async for message in transcribe_stream(self._scheduler, self._judge, asked, pcm(audio), session_id=f"file {next(self._numbers)}"):
+            yield json.loads(wire.encode(message))
+
+
+class Remote:
+    """A server that runs already. ``paced``: as a microphone would send, on an absolute schedule; else as fast as the server takes it."""
+
+    at_once = AT_ONCE
+
+    def __init__(self, url: str, *, paced: bool) -> None:
+        self._url, self._paced = url, paced
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Each session closes its own connection."""
+
+    async def messages(self, audio: FileAudio, channels: int, start: Mapping[str, Any]) -> Messages:
+        async with connect(self._url, start={"sample_rate": SAMPLE_RATE, "channels": channels, **start}) as session:
+            yield dict(session.created)
+            sending = asyncio.create_task(self._send(session, audio, channels))
+            try:
+                async for message in session:
+                    yield message
+            finally:
+                sending.cancel()
+                with suppress(asyncio.CancelledError):
+                    await sending
+
+    async def _send(self, session: ClientSession, audio: FileAudio, channels: int) -> None:
+        # Whoever reads the session notices a lost connection as well, and knows why it was lost.
+        with suppress(ConnectionFailed):
+            try:
+                await (self._send_paced if self._paced else self._send_fast)(session, audio, channels)
+            finally:
+                await session.stop()
+
+    async def _send_fast(self, session: ClientSession, audio: FileAudio, channels: int) -> None:
+        async for data in pcm(audio):
+            await session.send_audio(data)
+
+    async def _send_paced(self, session: ClientSession, audio: FileAudio, channels: int) -> None:
+        clock = asyncio.get_running_loop().time
+        size = 2 * channels * SLICE
+        begin, sent = clock(), 0
+        async for data in pcm(audio):
+            for at in range(0, len(data), size):
+                piece = data[at : at + size]
+                sent += len(piece)
+                # A microphone has a sound when it is over, and does not wait for a late one to send the next.
+                await asyncio.sleep(begin + sent / (2 * channels * SAMPLE_RATE) - clock())
+                await session.send_audio(piece)
+
+
+class SelfServed(Remote):
+    """A server of our own, on this machine alone, for as long as it is needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__("", paced=True)
+        self._server = Server(lambda: _build(settings), WebRtc(), limits=settings.limits)
+
+    async def __aenter__(self) -> Self:
+        await self._server.start()
+        try:
+            await self._server.settled.wait()
+            _require_warm(self._server.scheduler)
+        except BaseException:
+            await self._server.stop()
+            raise
+        self._url = self._server.address
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._server.stop()
+
+
+def _build(settings: Settings) -> Engine:
+    """Find and load the model, in the thread that will own it."""
+    found = Models(settings.models, say=lambda sentence: print(sentence, file=sys.stderr, flush=True)).find(settings.model)
+    return load_engine(found, settings.device)
+
+
+def _require_warm(scheduler: Scheduler) -> None:
+    if scheduler.health is Health.WARM:
+        return
+    if isinstance(scheduler.failure, ProcessError):
+        raise scheduler.failure
+    raise ConfigurationError(f"the model could not be loaded: {scheduler.failure}; `streamer doctor` tells more") from scheduler.failure
