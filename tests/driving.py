@@ -97,6 +97,8 @@ class Driver:
                 for job in [job for job in self.jobs if job.segment == segment and job.kind is not JobKind.FINAL]:
                     if job.kind is JobKind.SPECULATIVE and segment in promoted:
                         continue
+                    if job not in self.jobs:  # answered meanwhile
+                        continue
                     self.jobs.remove(job)
                     self.receive(Dropped(job))
             case Send(message):

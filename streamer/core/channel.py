@@ -38,7 +38,9 @@ from streamer.errors import TranscriptionFailed
 
 FIRST_PARTIAL_MS: Constant = 200  # after the segment opened, which is 60 ms or more after the first sound
 PARTIAL_MS: Constant = 300
-PARTIAL_GROWTH: Constant = 0.12  # of the segment's length: refreshing a growing segment costs linear work, not quadratic
+PARTIAL_GROWTH: Constant = 0.12  # of the span it decodes: refreshing a growing segment costs linear work, not quadratic
+WINDOW_MS: Constant = 8_000  # a partial hears at most about this; what was promised before it is not decoded again
+WINDOW_KEEP_MS: Constant = 4_000  # context a window begins with: less, and the words at the seam suffer
 
 Read = Callable[[int, int], Samples]
 """Absolute begin and end to this channel's samples, int16 ``[n]``."""
@@ -51,6 +53,7 @@ class Segment:
     id: int
     begin: int
     next_partial: int
+    window: int  # where partials begin to listen
     revision: int = 0
     shown: tuple[str, str] = ("", "")
     in_flight: Job | None = None
@@ -76,12 +79,21 @@ class Channel:
     """The segments of one channel, frame by frame. Effects are appended to ``out``."""
 
     def __init__(
-        self, index: int, session: str, frame_samples: int, settings: Settings, read: Read, new_segment: Callable[[], int]
+        self,
+        index: int,
+        *,
+        session: str,
+        frame_samples: int,
+        settings: Settings,
+        read: Read,
+        new_segment: Callable[[], int],
+        windowed: bool,
     ) -> None:
         self._index, self._session = index, session
         self._settings = settings
         self._read = read
         self._new_segment = new_segment
+        self._windowed = windowed  # needs word times that can be trusted
         self._endpointer = Endpointer(frame_samples, settings)
         self._open: Segment | None = None
         self._owed: deque[Owed] = deque()
@@ -162,15 +174,18 @@ class Channel:
 
     def _begin(self, begin: int, out: list[Effect]) -> None:
         now = self._endpointer.position
-        self._open = Segment(id=self._new_segment(), begin=begin, next_partial=now + to_samples(FIRST_PARTIAL_MS))
+        self._open = Segment(id=self._new_segment(), begin=begin, next_partial=now + to_samples(FIRST_PARTIAL_MS), window=begin)
         out.append(Send(SpeechStarted(segment=self._open.id, channel=self._index, begin_ms=to_ms(begin))))
 
     def _refresh(self, out: list[Effect]) -> None:
         segment, now = self._open, self._endpointer.position
         if not segment or not self._settings.partials or segment.in_flight or self._endpointer.pausing or now < segment.next_partial:
             return
-        segment.in_flight = self._job(JobKind.PARTIAL, segment.id, segment.begin, now)
-        segment.next_partial = now + max(to_samples(PARTIAL_MS), int((now - segment.begin) * PARTIAL_GROWTH))
+        if self._windowed and now - segment.window > to_samples(WINDOW_MS):
+            lock = segment.stabilizer.lock(now - to_samples(WINDOW_KEEP_MS) - segment.begin)
+            segment.window = max(segment.window, segment.begin + (lock or 0))
+        segment.in_flight = self._job(JobKind.PARTIAL, segment.id, segment.window, now)
+        segment.next_partial = now + max(to_samples(PARTIAL_MS), int((now - segment.window) * PARTIAL_GROWTH))
         out.append(Submit(segment.in_flight))
 
     def _speculate(self, end: int, out: list[Effect]) -> None:
@@ -230,7 +245,8 @@ class Channel:
             segment.heard = answer
         if not self._settings.partials:
             return
-        shown = segment.stabilizer.update(answer.tokens, answer.job.end - segment.begin)
+        origin = answer.job.begin - segment.begin
+        shown = segment.stabilizer.update(answer.tokens, answer.job.end - segment.begin, origin)
         if shown == segment.shown:
             return
         segment.shown = shown

@@ -220,6 +220,7 @@ class Session:
             settings=self._settings,
             read=read,
             new_segment=self._new_segment,
+            windowed=self._info.model.capabilities.word_times == "aligned",
         )
 
     def _new_segment(self) -> int:

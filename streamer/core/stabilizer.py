@@ -4,6 +4,7 @@ A word is promised once two hypotheses in a row agree on it, it ended well befor
 What was promised stays promised: a later hypothesis that disagrees is read on from the time where the promise ends.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from streamer.core.events import Token, to_samples
@@ -24,12 +25,25 @@ class Stabilizer:
         """What was promised so far."""
         return _text(self._promised).lstrip()
 
-    def update(self, tokens: tuple[Token, ...], audio_end: int) -> tuple[str, str]:
-        """Take the next hypothesis, whose times and ``audio_end`` count from the segment's begin; give stable and unstable text.
+    def lock(self, before: int) -> int | None:
+        """Where a later hypothesis may begin to listen: a gap between two promised words, the last one up to ``before``.
 
+        At least one promised word lies after it, so that the two readings overlap and the seam falls into what is already promised.
+        """
+        for index in range(len(self._promised) - 1, 0, -1):
+            gap = (self._promised[index - 1].end + self._promised[index].begin) // 2
+            if gap <= before and _opens_word(self._promised, index):
+                return gap
+        return None
+
+    def update(self, tokens: tuple[Token, ...], audio_end: int, origin: int = 0) -> tuple[str, str]:
+        """Take the next hypothesis; give stable and unstable text.
+
+        It heard the segment from ``origin`` to ``audio_end``, both counted from the segment's begin; its times count from ``origin``.
         ``stable + unstable`` is what to show: spaces between the two are in the strings.
         """
-        tail = self._after_promise([token for token in tokens if not is_tag(token)])
+        heard = [replace(token, begin=token.begin + origin, end=token.end + origin) for token in tokens if not is_tag(token)]
+        tail = self._after_promise(heard, origin)
         agreed = 0
         for ours, theirs in zip(tail, self._previous, strict=False):
             if ours.text != theirs.text or ours.end > audio_end - to_samples(GUARD_MS):
@@ -41,12 +55,12 @@ class Stabilizer:
         unstable = _text(self._previous)
         return self.stable, unstable if self._promised else unstable.lstrip()
 
-    def _after_promise(self, tokens: list[Token]) -> list[Token]:
-        promised = self._promised
-        if [token.text for token in tokens[: len(promised)]] == [token.text for token in promised]:
+    def _after_promise(self, tokens: list[Token], origin: int) -> list[Token]:
+        promised = [token for token in self._promised if token.begin >= origin]
+        if [token.text.strip() for token in tokens[: len(promised)]] == [token.text.strip() for token in promised]:
             return tokens[len(promised) :]
         # Another reading of what was promised: go on from the time where the promise ends.
-        end = promised[-1].end
+        end = self._promised[-1].end
         tail = [token for token in tokens if (token.begin + token.end) // 2 >= end]
         return tail[1:] if tail and joins_before(tail[0].text) else tail
 

@@ -1,5 +1,7 @@
 """Hypotheses in, promises out. Tokens are written as a string with | between them, 200 ms each."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +61,19 @@ def test_a_hypothesis_that_takes_back_a_promise_is_read_on_from_where_the_promis
     assert stabilizer.update(tokens(" I| scream| now"), to_samples(2000)) == ("I scream", " now")
 
     assert stabilizer.update(tokens(" ice| cream| now| please"), to_samples(2000)) == ("I scream now", " please")
+
+
+def test_a_window_may_begin_in_a_gap_between_promised_words_and_its_reading_is_joined_without_a_seam():
+    stabilizer = Stabilizer()
+    text = " it| was| the| best| of| ti|mes| it"
+    stabilizer.update(tokens(text), to_samples(3000))
+    assert stabilizer.update(tokens(text), to_samples(3000)) == ("it was the best of times", " it")
+
+    assert stabilizer.lock(to_samples(1_250)) == to_samples(1_000)  # not within "times"
+    assert stabilizer.lock(to_samples(100)) is None
+    window = tokens(" times| it| was| the")
+    window = (replace(window[0], end=to_samples(400)), *(replace(t, begin=t.begin + 3200, end=t.end + 3200) for t in window[1:]))
+    assert stabilizer.update(window, to_samples(3000), to_samples(1000)) == ("it was the best of times it", " was the")
 
 
 @given(st.lists(st.lists(st.sampled_from([" a", " b", "c", ",", ".", "好", " d", " "]), max_size=8), max_size=8))
