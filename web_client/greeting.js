@@ -2,13 +2,18 @@
 
 import { decode } from './protocol.js';
 
+/** A server that is still loading its model refuses at first. */
+const AGAIN_MS = 3000;
+
 /** @param {string} url of the socket @param {(message: object) => void} dispatch receives `session.created`, or why there is none */
 export function greet(url, dispatch) {
   const socket = new WebSocket(url);
+  socket.onclose = () => setTimeout(() => greet(url, dispatch), AGAIN_MS);
   socket.onmessage = (event) => {
     const message = decode(event.data);
     if (message !== null) dispatch(message);
     socket.onmessage = null;
+    socket.onclose = null;
     socket.close(1000);
   };
 }

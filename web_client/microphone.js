@@ -2,7 +2,8 @@
 
 /** How long silence from the very first sample on is taken for patience, in chunks of 30 ms. */
 const SILENT_CHUNKS = 167;
-const SILENT_PEAK = 0.0005;
+/** One step of int16: muted devices give zeros, the quietest room does not. */
+const SILENT_PEAK = 1 / 32768;
 /** Without an answer from the audio thread in this time its context is asleep, and has nothing left to give. */
 const STOP_MS = 500;
 

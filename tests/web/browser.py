@@ -5,13 +5,10 @@ import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from playwright.sync_api import Browser, sync_playwright
 
 FLAGS = [
     "--headless=new",
@@ -29,13 +26,12 @@ FLAGS = [
 
 
 @contextmanager
-def chromium(microphone: Path) -> Iterator["Browser"]:
+def chromium(microphone: Path) -> Iterator[Browser]:
     """Debian's chromium with ``microphone`` playing once; skips the test where it is missing."""
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if path is None:
         pytest.skip("chromium is not installed")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         flags = [*FLAGS, f"--use-file-for-fake-audio-capture={microphone}%noloop"]
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=flags)
         yield browser

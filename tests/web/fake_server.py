@@ -1,24 +1,23 @@
-"""A server for the page's own tests: serves ``web_client`` and speaks the native wire as a test's script says.
+"""A server for the page's own tests: serves the page as the real one does, and speaks the native wire as a test's script says.
 
 It runs in a thread of its own, so that a test may drive a browser meanwhile. Every connection is kept, with all it received.
 """
 
 import asyncio
 import json
-import mimetypes
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 
-PAGE = Path(__file__).parents[2] / "web_client"
+from streamer.pages import Pages, page_folder, respond
+
 RICH = {
     "languages": ["auto", "zh", "en", "yue", "ja", "ko"],
     "emotion": True,
@@ -48,9 +47,17 @@ class Client:
         await self.send("partial", segment=segment, revision=revision, stable=stable, unstable=unstable, **times | fields)
 
     async def final(self, segment: int, text: str, **fields: Any) -> None:
-        rest = {"revision": 9, "channel": 0, "raw_text": text, "words": [], "begin_ms": 0, "end_ms": 1000, "language": None, "emotion": None}
-        rest |= {"events": [], "confidence": None, "end_reason": "endpoint", "audio_end_ms": 1000, "queue_ms": 0, "decode_ms": 0}
-        await self.send("final", segment=segment, text=text, **rest | fields)
+        times = {"begin_ms": 0, "end_ms": 1000, "audio_end_ms": 1000, "queue_ms": 0, "decode_ms": 0, "channel": 0, "revision": 9}
+        rich = {
+            "raw_text": text,
+            "words": [],
+            "language": None,
+            "emotion": None,
+            "events": [],
+            "confidence": None,
+            "end_reason": "endpoint",
+        }
+        await self.send("final", segment=segment, text=text, **times | rich | fields)
 
     async def until(self, condition: Callable[["Client"], bool]) -> None:
         """Wait until what was received satisfies ``condition``."""
@@ -96,6 +103,8 @@ class FakeServer:
         self.created: dict[str, Any] = {}
         self.clients: list[Client] = []
         self.port = 0
+        self._scripts: list[asyncio.Task[None]] = []
+        self._pages = Pages(page_folder())
         self._loop = asyncio.new_event_loop()
         self._server: Server | None = None
         self._thread = threading.Thread(target=self._loop.run_forever, name="fake server", daemon=True)
@@ -125,26 +134,27 @@ class FakeServer:
         self.port = next(iter(self._server.sockets)).getsockname()[1]
 
     async def _close(self) -> None:
+        for task in self._scripts:
+            task.cancel()
         if self._server is not None:
             self._server.close()
-        leftover = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in leftover:
-            task.cancel()
-        await asyncio.gather(*leftover, return_exceptions=True)
+            await self._server.wait_closed()
 
     async def _serve(self, socket: ServerConnection) -> None:
         client = Client(socket)
         self.clients.append(client)
-        reader = asyncio.create_task(self._read(client))
+        script = asyncio.create_task(self._play(client))
+        self._scripts.append(script)
+        with suppress(ConnectionClosed):
+            await self._read(client)
+        script.cancel()
+        await asyncio.gather(script, return_exceptions=True)
+
+    async def _play(self, client: Client) -> None:
         greeting = {"session_id": "s", "protocol": 1, "server": "fake", "model": "SenseVoiceSmall", "device": "cpu", "capabilities": RICH}
-        try:
+        with suppress(ConnectionClosed):
             await client.send("session.created", **greeting | {"notice": None, "limits": {}} | self.created)
             await self.script(client)
-            await socket.wait_closed()
-        except ConnectionClosed:
-            pass
-        finally:
-            reader.cancel()
 
     async def _read(self, client: Client) -> None:
         async for message in client.socket:
@@ -157,10 +167,5 @@ class FakeServer:
     def _respond(self, _: ServerConnection, request: Request) -> Response | None:
         if request.path == "/ws":
             return None
-        path = PAGE / (request.path.split("?")[0].strip("/") or "index.html")
-        if path.parent != PAGE or not path.is_file():
-            return Response(HTTPStatus.NOT_FOUND, "Not Found", Headers({"Content-Length": "0"}), b"")
-        body = path.read_bytes()
-        kind = "text/javascript" if path.suffix == ".js" else mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        headers = Headers({"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": "default-src 'self'"})
-        return Response(HTTPStatus.OK, "OK", headers, body)
+        path = request.path.partition("?")[0]
+        return self._pages.get(path) or respond(HTTPStatus.NOT_FOUND, "There is no such page.")
