@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "serve": "listen for clients, and serve the page",
     "transcribe": "files to text, or to subtitles",
     "models": "list, pull and verify weights",
+    "bench": "measure the quality of segmentation, text and tags on labelled audio",
     "doctor": "what is slow or broken on this machine, and what to do about it",
 }
 
