@@ -26,14 +26,18 @@ from streamer.core.events import (
     Samples,
     Send,
     Settings,
+    Sound,
     SpeechEnded,
     SpeechStarted,
     Submit,
     to_ms,
     to_samples,
 )
+from streamer.core.evidence import SPEECHLIKE, sound_of, why_withheld
 from streamer.core.richtext import emotion_of, events_of, language_of, rich_text
+from streamer.core.sounds import SoundWatch
 from streamer.core.stabilizer import Stabilizer
+from streamer.core.trend import Trend
 from streamer.errors import TranscriptionFailed
 
 FIRST_PARTIAL_MS: Constant = 200  # after the segment opened, which is 60 ms or more after the first sound
@@ -41,6 +45,9 @@ PARTIAL_MS: Constant = 300
 PARTIAL_GROWTH: Constant = 0.12  # of the span it decodes: refreshing a growing segment costs linear work, not quadratic
 WINDOW_MS: Constant = 8_000  # a partial hears at most about this; what was promised before it is not decoded again
 WINDOW_KEEP_MS: Constant = 4_000  # context a window begins with: less, and the words at the seam suffer
+
+SOUND_SHOWN_P: Constant = 0.5  # a sound less probable than this is not told
+NO_SEGMENT: Constant = -1  # of a job that belongs to no segment
 
 Read = Callable[[int, int], Samples]
 """Absolute begin and end to this channel's samples, int16 ``[n]``."""
@@ -88,6 +95,7 @@ class Channel:
         read: Read,
         new_segment: Callable[[], int],
         windowed: bool,
+        hears_sounds: bool,
     ) -> None:
         self._index, self._session = index, session
         self._settings = settings
@@ -95,6 +103,9 @@ class Channel:
         self._new_segment = new_segment
         self._windowed = windowed  # needs word times that can be trusted
         self._endpointer = Endpointer(frame_samples, settings)
+        self._watch = SoundWatch(frame_samples) if hears_sounds else None
+        self._sound: Job | None = None
+        self._trend = Trend()
         self._open: Segment | None = None
         self._owed: deque[Owed] = deque()
         self.speech_samples = 0
@@ -103,7 +114,8 @@ class Channel:
     @property
     def keep_from(self) -> int:
         """Audio before this sample will not be read again."""
-        return self._endpointer.keep_from
+        keep = self._endpointer.keep_from
+        return min(keep, self._watch.begin) if self._watch else keep
 
     @property
     def settled(self) -> int:
@@ -141,6 +153,7 @@ class Channel:
                 case Ended(end, reason):
                     self._end(end, reason, out)
         self._refresh(out)
+        self._listen(level_db, out)
 
     def end(self, at: int, reason: EndReason, out: list[Effect]) -> None:
         """End the open segment, if there is one, at ``at``."""
@@ -151,7 +164,9 @@ class Channel:
     def answer(self, answer: Answer, out: list[Effect]) -> list[int]:
         """Take the engine's answer to a job; give the segments that are answered for good by it, in order."""
         owed = next((owed for owed in self._owed if owed.job is answer.job), None)
-        if owed:
+        if answer.job is self._sound:
+            self._heard_sound(answer, out)
+        elif owed:
             self._settle(owed, answer, out)
         elif self._open and self._open.id == answer.job.segment:
             self._show(self._open, answer, out)
@@ -164,13 +179,46 @@ class Channel:
         while self._owed and self._owed[0].message:
             owed = self._owed.popleft()
             assert owed.message
-            out.append(Send(owed.message))
             if isinstance(owed.message, Final):
-                self.finals += 1
+                self._leave_final(owed.message, out)
             else:
                 self.failures += 1
+                out.append(Send(owed.message))
             left.append(owed.segment)
         return left
+
+    def _leave_final(self, final: Final, out: list[Effect]) -> None:
+        self.finals += 1
+        if self._settings.emotion_trend and final.emotion:
+            trend = self._trend.update(final.emotion.scores, final.end_ms - final.begin_ms)
+            final = replace(final, emotion=replace(final.emotion, trend=trend))
+        out.append(Send(final))
+        sound = final.events[0] if final.events and not final.text else None
+        if self._settings.sounds and sound and sound.label not in SPEECHLIKE and sound.p >= SOUND_SHOWN_P:
+            out.append(Send(self._sound_message(sound.label, sound.p, final.begin_ms, final.end_ms)))
+
+    def _listen(self, level_db: float, out: list[Effect]) -> None:
+        """Between segments, ask now and then what the noise is."""
+        if not self._watch:
+            return
+        window = self._watch.push(self._endpointer.position, level_db, self._open.begin if self._open else None)
+        if window and self._settings.sounds and not self._sound:
+            self._sound = self._job(JobKind.SOUND, NO_SEGMENT, *window)
+            out.append(Submit(self._sound))
+
+    def _heard_sound(self, answer: Answer, out: list[Effect]) -> None:
+        self._sound = None
+        assert self._watch
+        if not isinstance(answer, Hypothesis):
+            return
+        sound = sound_of(answer.event)
+        shown = sound is not None and sound[1] >= SOUND_SHOWN_P
+        self._watch.learn(fruitful=shown)
+        if sound and shown:
+            out.append(Send(self._sound_message(*sound, to_ms(answer.job.begin), to_ms(answer.job.end))))
+
+    def _sound_message(self, label: str, p: float, begin_ms: int, end_ms: int) -> Sound:
+        return Sound(channel=self._index, event=label, p=round(p, 4), begin_ms=begin_ms, end_ms=end_ms)
 
     def _begin(self, begin: int, out: list[Effect]) -> None:
         now = self._endpointer.position
@@ -243,7 +291,7 @@ class Channel:
             return
         if answer.job is segment.speculation:
             segment.heard = answer
-        if not self._settings.partials:
+        if not self._settings.partials or why_withheld(answer):
             return
         origin = answer.job.begin - segment.begin
         shown = segment.stabilizer.update(answer.tokens, answer.job.end - segment.begin, origin)
@@ -290,19 +338,21 @@ class Channel:
 
     def _final(self, owed: Owed, heard: Hypothesis) -> Final:
         rich = rich_text(heard)
+        withheld = why_withheld(heard)
         return Final(
             segment=owed.segment,
             revision=owed.revision,
             channel=self._index,
-            text=rich.text,
+            text="" if withheld else rich.text,
             raw_text=rich.raw_text,
-            words=rich.words,
+            words=() if withheld else rich.words,
             begin_ms=to_ms(owed.begin),
             end_ms=to_ms(owed.end),
             language=rich.language,
             emotion=rich.emotion,
             events=rich.events,
             confidence=rich.confidence,
+            withheld=withheld,
             end_reason=owed.reason,
             audio_end_ms=to_ms(owed.end),
             queue_ms=round(heard.queue_ms, 1),

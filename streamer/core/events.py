@@ -77,6 +77,10 @@ class Settings:
     """Inverse text normalisation: digits and punctuation as one writes them."""
     partials: bool = True
     """Results while a segment is still being spoken."""
+    sounds: bool = True
+    """Sound events between segments, where the model can."""
+    emotion_trend: bool = False
+    """A smoothed emotion per channel beside each final's own."""
     hotwords: tuple[str, ...] = ()
     """Words to prefer, where the model can."""
     endpoint_silence_ms: int = 600
@@ -291,6 +295,7 @@ class Emotion:
     label: str
     p: float
     scores: Scores
+    trend: Scores | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,6 +382,7 @@ class Final(Message):
     emotion: Emotion | None
     events: tuple[Event, ...]
     confidence: float | None
+    withheld: str | None = None
     end_reason: str
     audio_end_ms: int
     queue_ms: float

@@ -221,6 +221,7 @@ class Session:
             read=read,
             new_segment=self._new_segment,
             windowed=self._info.model.capabilities.word_times == "aligned",
+            hears_sounds=self._info.model.capabilities.events,
         )
 
     def _new_segment(self) -> int:

@@ -69,6 +69,8 @@ SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "language": _STRING,
     "itn": _BOOLEAN,
     "partials": _BOOLEAN,
+    "sounds": _BOOLEAN,
+    "emotion_trend": _BOOLEAN,
     "hotwords": _STRINGS,
     "endpoint_silence_ms": _INTEGER,
     "max_segment_ms": _INTEGER,

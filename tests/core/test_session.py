@@ -29,6 +29,7 @@ from streamer.core.events import (
     SessionConfigured,
     SessionCreated,
     Settings,
+    Sound,
     SpeechEnded,
     SpeechStarted,
     Start,
@@ -387,3 +388,45 @@ def test_sessions_side_by_side_never_hear_each_other(scripts, order):
 
     assert [[final.text for final in driver.stop().finals] for driver in drivers] == alone
     assert all(job.session == str(n) for n, driver in enumerate(drivers) for job in driver.submitted)
+
+
+def applause(job):
+    """An engine that hears applause in everything, and is unsure of its words."""
+    return replace(
+        heard(job),
+        tokens=tuple(replace(token, p=0.5) for token in heard(job).tokens),
+        event={"speech": 0.1, "applause": 0.9},
+    )
+
+
+def test_words_against_the_models_own_evidence_are_withheld_and_the_sound_is_told():
+    driver = Driver(answer=applause).start().hear(speech(SENTENCE), cuts=range(0, 100_000, 640))
+
+    final = driver.finals[0]
+    assert (final.text, final.words, final.withheld) == ("", (), "applause 0.90, confidence 0.50")
+    assert final.raw_text == heard(driver.submitted[-1]).raw_text
+    assert driver.partials == []
+    assert driver.of(Sound) == [Sound(channel=0, event="applause", p=0.9, begin_ms=100, end_ms=1800)]
+
+
+def test_loud_audio_between_segments_is_asked_about_and_told_as_a_sound():
+    loud = speech("#" * 160, seed=3) // 20  # below what the judge calls speech, above a quiet room
+    driver = Driver(answer=applause).start().hear(loud)
+
+    assert [(job.kind, job.begin, job.end) for job in driver.submitted] == [(JobKind.SOUND, 0, 48_000)]
+    assert driver.of(Sound) == [Sound(channel=0, event="applause", p=0.9, begin_ms=0, end_ms=3000)]
+    assert driver.of(SpeechStarted) == []
+
+
+def test_sounds_can_be_switched_off_and_a_model_without_events_is_never_asked():
+    loud = speech("#" * 160, seed=3) // 20
+
+    assert Driver(answer=applause).start(Settings(sounds=False)).hear(loud).submitted == []
+    assert Driver(answer=applause, model=PLAIN).start().hear(loud).submitted == []
+
+
+def test_a_trend_of_emotions_is_given_when_asked_for():
+    driver = Driver().start(Settings(emotion_trend=True)).hear(speech(SENTENCE))
+
+    assert driver.finals[0].emotion.trend == driver.finals[0].emotion.scores
+    assert Driver().start().hear(speech(SENTENCE)).finals[0].emotion.trend is None
