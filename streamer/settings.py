@@ -70,7 +70,14 @@ def _device(text: str) -> str:
 VARIABLES: Final = (
     Variable("STREAMER_HOST", "host", "127.0.0.1", "address to listen on", str, "an address"),
     Variable("STREAMER_PORT", "port", str(DEFAULT_PORT), "port to listen on; 0 lets the system choose", _integer(0, 65_535), "0 to 65535"),
-    Variable("STREAMER_MODEL", "model", "SenseVoiceSmall, else bundled", "a model's name, or the folder of its weights", str, "a name or a folder"),
+    Variable(
+        "STREAMER_MODEL",
+        "model",
+        "SenseVoiceSmall, else bundled",
+        "a model's name, or the folder of its weights",
+        str,
+        "a name or a folder",
+    ),
     Variable("STREAMER_DEVICE", "device", "auto", "where the model runs", _device, "auto, cpu, cuda or cuda:N"),
     Variable("STREAMER_CACHE", "cache", "~/.cache/streamer", "where downloaded weights are kept", Path, "a folder"),
     Variable("STREAMER_OFFLINE", "offline", "no", "never ask a model hub", _flag, "yes or no"),
