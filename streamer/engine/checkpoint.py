@@ -21,7 +21,7 @@ from streamer.errors import ModelCorrupt, ModelNotFound
 if TYPE_CHECKING:
     import torch
 
-PULL: Final = "Pull the model again with `streamer models`, or name another folder with --model."
+PULL: Final = "Pull the model again with `streamer models pull`, or name another folder with --model."
 CLASSES: Final = {"model": "SenseVoiceSmall", "encoder": "SenseVoiceEncoderSmall", "frontend": "WavFrontend"}
 FILTERBANK: Final = {"fs": SAMPLE_RATE, "window": "hamming", "frame_length": 25, "frame_shift": 10}
 FULL_SIZE: Final = {"output_size": 512, "num_blocks": 50, "tp_blocks": 20}
@@ -152,12 +152,11 @@ def _filled(model: Any, path: Path) -> Any:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Importing funasr prints notices to stdout, where our results go, and some of its modules take over the root logger."""
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    """Importing funasr prints notices to stdout, where our results go, and sets up the root logger if nobody has done so yet."""
+    root, placeholder = logging.getLogger(), logging.NullHandler()
+    root.addHandler(placeholder)
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     finally:
-        root.handlers[:] = handlers
-        root.setLevel(level)
+        root.removeHandler(placeholder)

@@ -47,7 +47,7 @@ class Vocabulary:
         # sentencepiece takes the space off the first piece of a text. A tag before it keeps the space where the model put it.
         self._anchor = anchors[0]
         self._anchor_text: str = self._pieces.decode([self._anchor])
-        self._texts: dict[tuple[int, ...], str] = {}
+        self._texts: dict[int, str] = {}  # of single ids, so no larger than the vocabulary
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, tags included: what upstream gives."""
@@ -59,11 +59,17 @@ class Vocabulary:
         return tuple(self._token(group) for group in self._characters(runs))
 
     def _token(self, group: Sequence[Run]) -> Token:
-        ids = tuple(run.id for run in group)
-        if ids not in self._texts:
-            self._texts[ids] = self.decode((self._anchor, *ids))[len(self._anchor_text) :]
-        begin, end = span(group[0])[0], span(group[-1])[1]
-        return Token(id=ids[0], text=self._texts[ids], begin=begin, end=end, p=min(run.p for run in group))
+        first = group[0].id
+        if len(group) > 1:
+            text = self._text([run.id for run in group])
+        elif first in self._texts:
+            text = self._texts[first]
+        else:
+            text = self._texts[first] = self._text([first])
+        return Token(id=first, text=text, begin=span(group[0])[0], end=span(group[-1])[1], p=min(run.p for run in group))
+
+    def _text(self, ids: Sequence[int]) -> str:
+        return self.decode((self._anchor, *ids))[len(self._anchor_text) :]
 
     def _characters(self, runs: Sequence[Run]) -> Iterator[list[Run]]:
         group: list[Run] = []

@@ -147,9 +147,7 @@ def weights(config: dict, tokenizer: Path, *, seed: int, speakable: Speakable | 
 @torch.no_grad()
 def fit_tags(model, pieces) -> None:
     """Points the tags of the prompts, and two that are not prompted for, at what the encoder makes of the prompt rows."""
-    prompts = [
-        (language, row, itn, style) for language, row in LANGUAGE_PROMPTS for itn, style in (("withitn", 14), ("woitn", 15))
-    ]
+    prompts = [(language, row, itn, style) for language, row in LANGUAGE_PROMPTS for itn, style in (("withitn", 14), ("woitn", 15))]
     queries = model.embed(torch.tensor([[row, 1, 2, style] for _, row, _, style in prompts]))
     sound = torch.randn(1, 8, 560).expand(len(prompts), -1, -1)
     hidden, _ = model.encoder(torch.cat((queries, sound), 1), torch.full((len(prompts),), 12))

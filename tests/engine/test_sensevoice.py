@@ -176,7 +176,6 @@ def test_warm_up_runs_every_bucket_alone_and_in_its_largest_batch(checkpoint):
 
 def test_the_longest_bucket_holds_the_longest_segment(engine):
     assert engine.batch_limits.buckets_s[-1] >= 30.0
-    assert engine.batch_limits.max_audio_s >= engine.batch_limits.buckets_s[-1]
 
 
 @pytest.mark.parametrize(
@@ -221,7 +220,9 @@ def test_words_equal_those_of_upstream_where_it_finds_its_tokens_again(engine, u
         if upstream.tokenizer.tokens2ids(pieces) != [[token.id] for token in hypothesis.tokens]:
             continue
         answer = upstream.generate(job.samples, language="en", itn=job.itn, times=True)
-        spans = [(piece, token.begin / SAMPLE_RATE, token.end / SAMPLE_RATE) for piece, token in zip(pieces, hypothesis.tokens, strict=True)]
+        spans = [
+            (piece, token.begin / SAMPLE_RATE, token.end / SAMPLE_RATE) for piece, token in zip(pieces, hypothesis.tokens, strict=True)
+        ]
         times_ms, words = upstream.auto.model.post(spans)
         assert words == (answer.words or [])
         assert_times([(begin * 16, end * 16) for begin, end in times_ms], answer.times_ms)
