@@ -6,8 +6,9 @@ Kinds, by the words in them (a kind of several parts, such as ``emotion|transcri
     vad start,end,is_speech    triples in seconds, after an optional name
     vad_ms                     JSON pairs of speech in milliseconds
     diarization, rttm          turns of an RTTM file
-    emotion, event             one label; an event that is no voice also says that there are no words
-    noise                      there are no words
+    emotion                    one label
+    event, sound, music        one or more; an event that is no voice also says that there are no words
+    noise, silence             there are no words
     stereo                     texts of the channels in brackets, separated by " / "
 """
 
@@ -158,7 +159,10 @@ READERS: Final[Mapping[str, Reader]] = {
     "rttm": _turns,
     "emotion": _emotion,
     "event": _event,
+    "sound": _event,
+    "music": _event,
     "noise": _noise,
+    "silence": _noise,
     "stereo": _stereo,
     "rir": _no_labels("a room impulse response is no recording of a room"),
     "overlap": _no_labels("overlapped speech without its texts has nothing to compare with"),

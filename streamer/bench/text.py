@@ -18,7 +18,6 @@ from typing import Final
 
 from streamer.bench.numerals import english, han
 from streamer.bench.tally import Tally, ratio
-from streamer.core.richtext import written_without_spaces
 
 BY_CHARACTER: Final = ("zh", "yue", "ja")
 SPELLINGS: Final = {"mr": "mister", "mrs": "missus", "dr": "doctor", "ok": "okay", "oh": "zero", "〇": "零"}
@@ -26,6 +25,7 @@ SPELLINGS: Final = {"mr": "mister", "mrs": "missus", "dr": "doctor", "ok": "okay
 _APOSTROPHES: Final = re.compile("['’‘`´＇]")
 _GROUPED: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SINGLE: Final = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_SHOWN: Final = re.compile(rf"[{_SINGLE}][^\w\s]*|[^\s{_SINGLE}]+")
 _TOKEN: Final = re.compile(rf"[{_SINGLE}]|[$£€]?\d+(?:\.\d+)?(?:(?:st|nd|rd|th|s)(?![a-z]))?%?|[^\W\d_{_SINGLE}]+")
 
 
@@ -107,18 +107,4 @@ def spoken_words(text: str) -> int:
 
 def shown_tokens(text: str) -> list[str]:
     """What a reader's eye takes as one: words with their case and marks, and characters of scripts without spaces."""
-    out: list[str] = []
-    glued = False
-    for character in text:
-        if character.isspace():
-            glued = False
-        elif written_without_spaces(character):
-            out.append(character)
-            glued = False
-        elif glued or (out and not character.isalnum() and out[-1] and written_without_spaces(out[-1][0])):
-            out[-1] += character
-            glued = True
-        else:
-            out.append(character)
-            glued = True
-    return out
+    return _SHOWN.findall(text)
