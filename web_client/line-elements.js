@@ -1,4 +1,4 @@
-/** The sentences above the transcript. */
+/** The sentences above the transcript, the newest on top. */
 
 /**
  * @param {HTMLElement} container
@@ -10,7 +10,7 @@ export function renderLines(container, lines, dispatch) {
   for (const element of [...container.children]) {
     if (!visible.delete(element.dataset.id)) element.remove();
   }
-  for (const line of visible.values()) container.append(lineElement(line, dispatch));
+  for (const line of visible.values()) container.prepend(lineElement(line, dispatch));
 }
 
 function lineElement(line, dispatch) {

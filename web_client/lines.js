@@ -9,7 +9,8 @@
  * @property {number} id
  * @property {'notice' | 'warning' | 'error' | 'undo'} level
  * @property {string} text
- * @property {boolean} hidden dismissed; kept so that the same notice does not come back with the next connection
+ * @property {boolean} lasting said with every connection: once dismissed it is hidden for good, instead of forgotten
+ * @property {boolean} hidden
  * @property {boolean} passing goes away by itself when a session opens
  */
 
@@ -17,11 +18,11 @@
 export function reduceLines(lines, message) {
   switch (message.type) {
     case 'session.created':
-      return message.notice ? add(lines, 'notice', message.notice) : lines;
+      return message.notice ? add(lines, 'notice', message.notice, { lasting: true }) : lines;
     case 'session.opened':
       return lines.filter((line) => !line.passing);
     case 'warning':
-      return add(lines, 'warning', message.message);
+      return add(lines, 'warning', message.message, { lasting: true });
     case 'error':
       return message.segment === null ? add(lines, 'error', message.message, { passing: message.fatal }) : lines;
     case 'page.said':
@@ -29,7 +30,7 @@ export function reduceLines(lines, message) {
     case 'page.dismissed':
       return dismiss(lines, message.id);
     case 'page.begun':
-      return lines.filter((line) => line.level === 'notice' || line.level === 'warning');
+      return lines.filter((line) => line.lasting);
     case 'page.cleared':
       return add(withoutUndo(lines), 'undo', 'The transcript was cleared.');
     case 'page.restored':
@@ -39,18 +40,14 @@ export function reduceLines(lines, message) {
   }
 }
 
-function add(lines, level, text, { passing = false } = {}) {
-  if (lines.some((line) => line.text === text)) return lines;
+function add(lines, level, text, { passing = false, lasting = false } = {}) {
+  if (lines.some((line) => line.text === text && line.level === level)) return lines;
   const id = Math.max(-1, ...lines.map((line) => line.id)) + 1;
-  return [...lines, { id, level, text, passing, hidden: false }];
+  return [...lines.filter((line) => line.text !== text), { id, level, text, passing, lasting, hidden: false }];
 }
 
 function dismiss(lines, id) {
-  const line = lines.find((candidate) => candidate.id === id);
-  if (line?.level === 'notice' || line?.level === 'warning') {
-    return lines.map((candidate) => (candidate === line ? { ...line, hidden: true } : candidate));
-  }
-  return lines.filter((candidate) => candidate.id !== id);
+  return lines.filter((line) => line.id !== id || line.lasting).map((line) => (line.id === id ? { ...line, hidden: true } : line));
 }
 
 function withoutUndo(lines) {

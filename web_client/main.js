@@ -43,10 +43,19 @@ function say(level, text) {
   dispatch({ type: 'page.said', level, text });
 }
 
+function tellCopied() {
+  elements.copy.textContent = 'Copied';
+  elements.told.textContent = 'Copied';
+  setTimeout(() => {
+    elements.copy.textContent = 'Copy';
+    elements.told.textContent = '';
+  }, 2000);
+}
+
 elements.record.addEventListener('click', () => (state.page.phase === 'stopped' ? transcriber.listen() : transcriber.stop()));
 elements.clear.addEventListener('click', () => dispatch({ type: 'page.cleared' }));
 elements.copy.addEventListener('click', async () => {
-  if (await copyText(state)) say('notice', 'Copied.');
+  if (await copyText(state)) tellCopied();
   else say('error', 'This browser does not let the page copy. Save the transcript as text instead.');
 });
 elements.language.addEventListener('change', () => {

@@ -27,6 +27,7 @@ export class Microphone {
     track.onended = () => this.#stopped === null && onEnded();
     this.node = new AudioWorkletNode(context, 'capture', { numberOfInputs: 1, numberOfOutputs: 1 });
     this.node.port.onmessage = (event) => this.#receive(event.data);
+    context.onstatechange = () => this.wake();
     this.source = context.createMediaStreamSource(stream);
     // The node's output is silence; connected, because browsers let a node without a listener sleep.
     this.source.connect(this.node).connect(context.destination);
@@ -34,7 +35,8 @@ export class Microphone {
 
   /** After an interruption (a telephone call, a sleeping page). Harmless otherwise. */
   wake() {
-    if (this.context.state !== 'running' && this.context.state !== 'closed') this.context.resume();
+    if (this.context.state === 'running' || this.context.state === 'closed' || document.visibilityState === 'hidden') return;
+    this.context.resume().catch((error) => console.debug('The system keeps the microphone:', error.message));
   }
 
   /** Resolves when the last chunk has been handed out and the device is free. */
@@ -69,11 +71,13 @@ export class Microphone {
 export async function openMicrophone({ deviceId, ...handlers }) {
   const context = new AudioContext({ latencyHint: 'interactive' });
   context.resume();
+  let stream = null;
   try {
+    stream = await openStream(deviceId);
     await context.audioWorklet.addModule(new URL('capture-worklet.js', import.meta.url));
-    const stream = await openStream(deviceId);
     return new Microphone({ context, stream, ...handlers });
   } catch (error) {
+    for (const track of stream?.getTracks() ?? []) track.stop();
     await context.close();
     throw error;
   }

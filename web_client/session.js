@@ -52,6 +52,7 @@ export class Session {
 
   /** The source has something new. Sends until it has nothing more; after its last piece, `stop`. */
   async push() {
+    this.#look();
     this.#news = true;
     if (this.#pumping) return;
     this.#pumping = true;

@@ -113,6 +113,7 @@ export class Transcriber {
   }
 
   #unplugged() {
+    if (this.#microphone === null) return;
     this.#say('warning', `The microphone “${this.#microphone.label}” was disconnected. Listening goes on with the default one.`);
     this.changeMicrophone();
   }

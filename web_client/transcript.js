@@ -66,7 +66,7 @@ function reduceTranscript(state, message) {
     case 'error':
       return message.segment === null ? state : addFailure(state, message);
     case 'audio.lost':
-      return addItem(state, { kind: 'gap', text: lostText(message), begin_ms: message.begin_ms, end_ms: message.end_ms });
+      return addLoss(state, message);
     case 'page.begun':
       return { ...state, cleared: [] };
     case 'page.cleared':
@@ -80,7 +80,7 @@ function reduceTranscript(state, message) {
 
 /** The audio from `offset_ms` on comes again: what it had given is forgotten, and what cannot come again is kept as it stands. */
 function openSession(state, offset_ms) {
-  const kept = state.items.filter((item) => item.begin_ms < offset_ms || item.kind === 'gap');
+  const kept = state.items.filter((item) => item.begin_ms < offset_ms);
   const items = kept.length === state.items.length ? state.items : kept;
   const open = state.open.filter((segment) => segment.begin_ms >= offset_ms);
   const past = state.open.filter((segment) => segment.begin_ms < offset_ms);
@@ -134,8 +134,14 @@ function addFailure(state, message) {
   return addItem(closeSegment(state, message.segment), { kind: 'gap', text: message.message, begin_ms, end_ms });
 }
 
-function lostText({ begin_ms, end_ms }) {
-  return `${duration(end_ms - begin_ms)} of audio are missing: the connection was away for longer than this page can remember.`;
+/** One gap for one outage, however long it grows. */
+function addLoss(state, message) {
+  const last = state.items.at(-1);
+  const grows = last?.lost && last.end_ms === message.begin_ms;
+  const begin_ms = grows ? last.begin_ms : message.begin_ms;
+  const end_ms = message.end_ms;
+  const text = `${duration(end_ms - begin_ms)} of audio are missing: the connection was away for longer than this page can remember.`;
+  return addItem(grows ? { ...state, items: state.items.slice(0, -1) } : state, { kind: 'gap', lost: true, text, begin_ms, end_ms });
 }
 
 function addItem(state, item) {

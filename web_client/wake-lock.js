@@ -18,7 +18,7 @@ export class WakeLock {
 
   /** The browser takes the lock away when the page is hidden; call this when it is seen again. */
   async renew() {
-    if (!this.#wanted || document.visibilityState !== 'visible' || navigator.wakeLock === undefined) return;
+    if (!this.#wanted || this.#lock?.released === false || document.visibilityState !== 'visible' || navigator.wakeLock === undefined) return;
     try {
       const lock = await navigator.wakeLock.request('screen');
       if (this.#wanted) this.#lock = lock;

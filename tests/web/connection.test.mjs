@@ -169,6 +169,19 @@ test('when the page is seen again or the network is back it does not wait', () =
   assert.equal(sockets.length, 6);
 });
 
+test('a hidden page, whose timers sleep, connects and notices a dead socket when audio comes', () => {
+  const run = listening();
+  sockets[0].lose();
+  now += 20_000;
+  run.connection.push();
+  assert.equal(sockets.length, 2);
+  sockets[1].greet();
+  now += 13_000;
+  run.connection.push();
+  assert.equal(run.phases().at(-1), 'reconnecting');
+  run.connection.abandon();
+});
+
 test('a socket without any word for 12 s is dead, whatever it says of itself', () => {
   const run = listening();
   pass(6000);

@@ -41,6 +41,12 @@ test('a new recording begins without the old one’s errors', () => {
   ]);
 });
 
+test('what the page itself said may be said again after it was dismissed, and at once with more weight', () => {
+  const said = (level) => ({ type: 'page.said', level, text: 'No sound.' });
+  assert.deepEqual(visible(after(said('warning'), { type: 'page.dismissed', id: 0 }, said('warning'))), [['warning', 'No sound.']]);
+  assert.deepEqual(visible(after(said('warning'), said('error'))), [['error', 'No sound.']]);
+});
+
 test('errors that belong to a segment stand in the transcript, not here', () => {
   assert.deepEqual(after({ ...full, segment: 3 }), []);
 });

@@ -126,7 +126,7 @@ def test_warnings_and_errors_are_sentences_and_a_failed_segment_says_so_in_its_p
     expect(page.locator(".line.warning")).to_contain_text("This model does not write digits.")
     expect(page.get_by_role("alert")).to_contain_text("The language is “xx”.")
     expect(page.locator("#items li")).to_have_text("0:07[Segment 0 could not be decoded.]")
-    page.get_by_role("button", name="Dismiss").first.click()
+    page.locator(".line.warning").get_by_role("button", name="Dismiss").click()
     expect(page.locator(".line.warning")).to_have_count(0)
 
 
@@ -150,6 +150,8 @@ def test_a_page_on_plain_http_from_another_machine_explains_itself(server, open_
     sentence = "Browsers give the microphone only to pages on https or on localhost, and this one came from "
     expect(page.locator(".line.warning")).to_contain_text(f"{sentence}http://elsewhere.test:{server.port}.")
     page.get_by_role("button", name="Start").click()
+    expect(page.get_by_role("alert")).to_contain_text(sentence)
+    expect(page.locator(".line")).to_have_count(1)
     expect(page.locator("#status")).to_have_text("Ready")
 
 

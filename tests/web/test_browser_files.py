@@ -66,7 +66,8 @@ def test_the_menu_opens_and_closes_with_the_keyboard(spoken):
 
 def test_the_transcript_is_copied_cleared_and_brought_back(spoken):
     spoken.get_by_role("button", name="Copy").click()
-    expect(spoken.get_by_text("Copied.")).to_be_visible()
+    expect(spoken.get_by_role("button", name="Copied")).to_be_visible()
+    expect(spoken.get_by_role("status").filter(has_text="Copied")).to_be_attached()
     assert spoken.evaluate("navigator.clipboard.readText()") == SAVED["txt"]
     spoken.get_by_role("button", name="Clear").click()
     expect(spoken.locator("#items li")).to_have_count(0)

@@ -105,6 +105,13 @@ test('lost audio leaves a gap that says how much', () => {
   assert.equal(gap.text, '10 s of audio are missing: the connection was away for longer than this page can remember.');
 });
 
+test('one outage is one gap, however long it lasts', () => {
+  const lost = [[0, 10], [10, 20], [20, 130]].map(([begin, end]) => ({ type: 'audio.lost', begin_ms: begin * 1000, end_ms: end * 1000 }));
+  const { items } = after(opened, final({ begin_ms: -900, end_ms: 0 }), ...lost);
+  assert.deepEqual(items.map((item) => item.kind), ['speech', 'gap']);
+  assert.match(items[1].text, /^2 min 10 s of audio are missing/);
+});
+
 test('when everything is over, unfinished words are kept', () => {
   const state = after(opened, started, partial({ stable: 'and then' }), { type: 'session.over' });
   assert.deepEqual([state.open.length, state.items[0].text, state.items[0].unfinished], [0, 'and then', true]);
