@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from streamer.core.events import Failed, Hypothesis, Job, ModelInfo
+from streamer.errors import JobError
+
+
+class OutOfMemory(JobError):
+    """The device cannot hold this batch; a smaller one may fit. Raised by an engine once it has given back what it had taken."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,10 @@ class Engine(Protocol):
         """Run real forward passes over the batch and length buckets that will be used."""
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis | Failed]:
-        """Decode a batch: one answer per job, in order. One bad item never sinks the others; what it raises sinks the batch."""
+        """Decode a batch: one answer per job, in order. One bad item never sinks the others; what it raises sinks the batch.
+
+        Raises ``OutOfMemory`` where fewer or shorter jobs may still be decoded.
+        """
 
     def close(self) -> None:
         """Free the device."""

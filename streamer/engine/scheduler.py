@@ -1,8 +1,8 @@
 """One thread that owns one model: it builds the engine, warms it, and decodes batches until it is closed.
 
-Every submitted job gets exactly one answer, in the thread of the caller's choosing (``deliver``). A batch that raises is decoded again
-item by item, so that one bad item is one failed item. A thread that dies is noticed: readiness goes, the jobs it held are tried once more,
-and a new thread builds a new engine, after a pause that grows while it keeps dying.
+Every submitted job gets exactly one answer, in the thread of the caller's choosing (``deliver``). Where the device runs out of memory,
+the cap of a batch is halved. A thread that dies is noticed: readiness goes, the jobs it held are tried once more, and a new thread builds
+a new engine, after a pause that grows while it keeps dying.
 """
 
 import logging
@@ -15,6 +15,7 @@ from typing import Final
 
 from streamer.core.events import SAMPLE_RATE, Answer, Dropped, Failed, Hypothesis, Job, ModelInfo
 from streamer.engine import Engine, WarmUp
+from streamer.engine.decoding import decode
 from streamer.engine.queue import MAX_JOBS, Entry, JobQueue
 
 logger: Final = logging.getLogger(__name__)
@@ -210,7 +211,7 @@ class Scheduler:
                 return False
             self._running = queue.take()
         began = self._clock()
-        answers = self._decode(engine, [entry.job for entry in self._running])
+        answers = decode(engine, [entry.job for entry in self._running], self._shrink)
         decode_ms = (self._clock() - began) * 1000
         with self._wake:
             for entry, answer in zip(self._running, answers, strict=True):
@@ -221,17 +222,13 @@ class Scheduler:
         self._observe(_measure(batch, began, decode_ms))
         return True
 
-    def _decode(self, engine: Engine, jobs: list[Job]) -> list[Hypothesis | Failed]:
-        try:
-            return engine.transcribe(jobs)
-        except MemoryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a wall: whatever a batch raises, its items are tried alone
-            if len(jobs) == 1:
-                logger.warning("a %s of segment %d failed: %s", jobs[0].kind.name.lower(), jobs[0].segment, error)
-                return [Failed(jobs[0], f"{type(error).__name__}: {error}")]
-            logger.warning("a batch of %d failed (%s); decoding its items one by one", len(jobs), error)
-        return [self._decode(engine, [job])[0] for job in jobs]
+    def _shrink(self, padded_s: float) -> None:
+        """The device could not hold a batch of this size. Its cap stays halved: what took the memory may come again."""
+        with self._wake:
+            assert self._queue is not None
+            limits = self._queue.limits
+            self._queue.limits = replace(limits, max_audio_s=min(limits.max_audio_s, padded_s / 2))
+            logger.warning("the device cannot hold %.1f s of audio at once; batches now hold %.1f s", padded_s, padded_s / 2)
 
     def _refuse_all(self) -> None:
         with self._wake:

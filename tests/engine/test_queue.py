@@ -42,6 +42,53 @@ def test_one_clients_backlog_waits_behind_another_clients_first_sentence():
     assert taken(queue(*mine, yours)) == [mine[0], yours, mine[1], mine[2]]
 
 
+def test_sessions_take_turns_over_many_batches():
+    one_by_one = BatchLimits(max_items=1, max_audio_s=20.0, buckets_s=(1.0,))
+    waiting = queue(*(job(F, "a", n) for n in range(3)), limits=one_by_one)
+    order = [taken(waiting)[0].session]
+    waiting.put(job(F, "b", 0), 0.0)
+    waiting.put(job(F, "b", 1), 0.0)
+    order += [taken(waiting)[0].session for _ in range(4)]
+
+    assert order == ["a", "b", "a", "b", "a"]
+
+
+def test_a_newcomer_neither_waits_for_a_backlog_nor_overtakes_those_who_wait():
+    waiting = queue(*(job(P, session, 0) for session in "abcde"))
+    assert [item.session for item in taken(waiting)] == ["a", "b", "c", "d"]
+    for session in "abcdf":
+        waiting.put(job(P, session, 1), 0.0)
+
+    assert [item.session for item in taken(waiting)] == ["e", "f", "a", "b"]
+
+
+def test_a_withdrawn_job_costs_its_session_no_turn():
+    waiting = queue(job(P, "a", 0), job(P, "b", 0))
+    waiting.discard("a", 0)
+    waiting.put(job(P, "a", 1), 0.0)
+    waiting.put(job(P, "b", 1), 0.0)
+
+    assert [(item.session, item.segment) for item in taken(waiting)] == [("b", 0), ("a", 1), ("b", 1)]
+
+
+def test_partials_do_not_lengthen_a_batch_while_a_final_of_another_length_waits():
+    short, long, partial = job(F, "a"), job(F, "b", seconds=3.0), job(P, "c")
+    waiting = queue(short, long, partial)
+
+    assert taken(waiting) == [short]
+    assert taken(waiting) == [long]
+    assert taken(waiting) == [partial]
+
+
+def test_the_audio_that_waits_is_counted():
+    waiting = queue(job(F, "a", seconds=3.0), job(P, "b", 1), job(P, "b", 1, seconds=2.0))
+    assert waiting.audio_samples == 80_000
+    waiting.discard("b")
+    assert waiting.audio_samples == 48_000
+    waiting.take()
+    assert waiting.audio_samples == 0
+
+
 def test_a_newer_partial_takes_the_place_of_the_queued_one():
     old, new, other = job(P, "a", 1), job(P, "a", 1), job(P, "a", 2)
     waiting = queue(old, other)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from streamer.core.events import Dropped, Failed, Hypothesis, Job, JobKind
+from streamer.engine import OutOfMemory
 from streamer.engine.scheduler import Health, Scheduler
 from streamer.engine.scripted import Script, Scripted, heard
 
@@ -126,6 +127,50 @@ def test_a_bad_item_fails_alone(running):
     assert got["bad"].reason == "ValueError: poison"
 
 
+class Small(Gate):
+    """A device that holds ``room_s`` of padded audio."""
+
+    def __init__(self, room_s):
+        super().__init__()
+        self.room_s, self.sizes = room_s, []
+
+    def transcribe(self, jobs):
+        self.sizes.append(len(jobs))
+        self.go.release()
+        answers = super().transcribe(jobs)
+        if len(jobs) * max(item.end for item in jobs) / 16_000 > self.room_s:
+            raise OutOfMemory("tried to allocate 2 GiB")
+        return answers
+
+
+def test_a_batch_that_the_device_cannot_hold_is_halved_and_later_ones_are_kept_to_what_fits(running):
+    engine = Small(4.0)
+    queued = threading.Event()
+    scheduler, answers, warm = running(lambda: queued.wait(10) and engine)
+    for n in range(16):
+        scheduler.submit(job(session=str(n)), answers.put)
+    queued.set()
+    first = [answers.get(timeout=10) for _ in range(16)]
+
+    assert all(isinstance(answer, Hypothesis) for answer in first)
+    assert [answer.job.session for answer in first] == [str(n) for n in range(16)]
+    assert engine.sizes == [16, 8, 4, 4, 8, 4, 4]
+    assert scheduler._queue.limits.max_audio_s == 4.0
+
+
+def test_an_item_that_is_too_large_alone_fails_and_the_others_do_not_pay_for_it(running):
+    engine = Small(1.5)
+    scheduler, answers, warm = running(lambda: engine)
+    assert warm.wait(10)
+    scheduler.submit(job(seconds=2.0), answers.put)
+    failed = answers.get(timeout=10)
+    scheduler.submit(job(), answers.put)
+
+    assert failed.reason == "2.0 s of audio need more memory than the device has: tried to allocate 2 GiB"
+    assert isinstance(answers.get(timeout=10), Hypothesis)
+    assert scheduler._queue.limits.max_audio_s == 240.0
+
+
 def test_a_dead_engine_is_noticed_and_rebuilt_and_its_job_is_tried_again(running):
     health = []
 
@@ -181,9 +226,12 @@ def test_closing_answers_what_still_waits(running):
     scheduler.submit(job(session="running"), answers.put)
     assert engine.entered.acquire(timeout=10)
     scheduler.submit(job(session="waiting"), answers.put)
-    engine.go.release(1)
+    closed = threading.Event()
+    scheduler.on_health(lambda health: closed.set())
     closing = threading.Thread(target=scheduler.close)
     closing.start()
+    assert closed.wait(10)
+    engine.go.release(1)
     got = {answers.get(timeout=10).job.session for _ in range(2)}
     engine.go.release(5)
     closing.join(10)
