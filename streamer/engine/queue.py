@@ -14,8 +14,8 @@ Jobs wait in sorted lists, one for each kind and bucket, so that nothing but a h
 
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from streamer.core.events import SAMPLE_RATE, Job, JobKind
@@ -147,9 +147,9 @@ class JobQueue:
     def _bucket(self, job: Job) -> int:
         return bisect_left(self.limits.buckets_s, (job.end - job.begin) / SAMPLE_RATE)
 
-    def _withdraw(self, entries: Iterable[Entry]) -> None:
+    def _withdraw(self, entries: Sequence[Entry]) -> None:
         """Remove what was not served: its session's turn is not used up."""
-        for entry in list(entries):
+        for entry in entries:
             self._remove(entry)
             turns = self._next[entry.kind]
             if turns.get(entry.job.session) == entry.turn + 1:
