@@ -1,7 +1,8 @@
 """What the stabiliser and the speculative finals bring, from the same replay.
 
 *Without the stabiliser* means the newest hypothesis is shown as it is, at the moment at which it came: the same answers at the same
-times, so the latency is equal by construction. A hypothesis of less than its segment (a locked prefix) is decoded anew over all of it.
+times, so the latency is equal by construction. What is withheld as no speech is withheld here too. A hypothesis of less than its
+segment (a locked prefix) is decoded anew over all of it.
 
 *Without speculation* means the final is asked for when the endpoint is decided, and is there one engine latency later.
 """
@@ -15,6 +16,7 @@ from streamer.bench.tally import Tally, nearest_rank, ratio
 from streamer.bench.text import tokens_of
 from streamer.core.endpointer import EndReason
 from streamer.core.events import Final, Hypothesis, Job, JobKind, Partial, SpeechEnded, SpeechStarted, to_ms
+from streamer.core.evidence import why_withheld
 from streamer.core.richtext import text_of
 
 
@@ -75,7 +77,7 @@ def _bare(
         job = answer.job
         if job.segment not in with_partials or job.kind in (JobKind.FINAL, JobKind.SOUND) or job.segment not in shown:
             continue
-        if at > decided[job.segment]:
+        if at > decided[job.segment] or why_withheld(answer):
             continue
         heard: Hypothesis | None = answer
         if to_ms(job.begin) > begins[job.segment]:

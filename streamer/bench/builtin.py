@@ -1,8 +1,8 @@
 """The built-in set: speech at hand under noises of known strength, and noises alone. Its labels are exact because the mixing is ours.
 
-Folders are the conditions: ``clean``, ``20dB`` … ``0dB``, ``nonspeech``. An item is two or three utterances with half a second to one
-and a half between them, a second of the noise before them and more than one after. Speech has ``SPEECH_DBFS`` while it lasts; the noise
-has its level over the whole item, so many dB below. The same seed gives the same set.
+Folders are the conditions: ``clean``, ``20dB`` … ``0dB``, ``nonspeech``. An item is two or three utterances with one and a half
+seconds or half a second between them, a second of the noise before them and more than one after. Speech has ``SPEECH_DBFS`` while it
+lasts; the noise has its level over the whole item, so many dB below. The same seed gives the same set.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ NONSPEECH_DBFS: Final = -30.0
 NONSPEECH_S: Final = 6
 LEAD_S: Final = 1.0
 TRAIL_S: Final = 1.3
-PAUSES_S: Final = (0.5, 1.5, 1.0)
+PAUSES_S: Final = (1.5, 0.5)
 SNRS_DB: Final = (20, 10, 5, 0)
 NOISES: Final = ("white", "pink", "babble", "music", "hum", "clicks")
 QUICK: Final = ("clean/silence", "10dB/white", "5dB/music", "nonspeech/hum", "nonspeech/clicks", "nonspeech/music")
@@ -71,10 +71,10 @@ def _spoken(voices: Voices, seed: int) -> list[Item]:
 
 
 def _choose(voices: Voices, number: int, at: int) -> tuple[tuple[Utterance, ...], int]:
-    """Two items in three are read, three clauses each; the others say one made sentence."""
+    """Two items in three are read, two or three clauses each; the others say one made sentence twice."""
     if voices.read and (number % 3 != 2 or not voices.made):
-        chosen = tuple(voices.read[(at + step) % len(voices.read)] for step in range(3))
-        return chosen, at + 3
+        count = 3 - number % 2
+        return tuple(voices.read[(at + step) % len(voices.read)] for step in range(count)), at + count
     line = voices.made[number // 3 % len(voices.made)]
     return (line, line), at
 

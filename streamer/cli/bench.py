@@ -130,7 +130,7 @@ def command_of(arguments: argparse.Namespace) -> str:
     for name in ("model", "device", "vad", "telephone", "ablate", "quick", "only", "chunk_ms", "engine_latency_ms", "seed"):
         value = getattr(arguments, name)
         option = "--" + name.replace("_", "-")
-        words += [option] if value is True else [option, str(value)] if value not in (None, False) else []
+        words += [option] if value is True else [] if value is None or value is False else [option, str(value)]
     for pair in arguments.set:
         words += ["--set", pair]
     return shlex.join(words)

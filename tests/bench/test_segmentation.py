@@ -1,7 +1,7 @@
 """Segments against marks, on cases small enough to count by hand."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.bench.replay import Recording
@@ -113,6 +113,7 @@ def test_a_judge_of_longer_frames_is_read_at_the_middle_of_each():
 spans = st.lists(st.tuples(st.integers(0, 9000), st.integers(50, 900)), max_size=6).map(lambda rows: joined((b, b + n) for b, n in rows))
 
 
+@settings(deadline=None)
 @given(spans, spans)
 def test_figures_stay_within_their_bounds(segments, marked):
     tally = compare(recording([(b, e, e + 500, "endpoint") for b, e in segments]), marked)
@@ -123,6 +124,7 @@ def test_figures_stay_within_their_bounds(segments, marked):
     assert all(value >= 0 for value in (*tally.onsets, *tally.tails))
 
 
+@settings(deadline=None)
 @given(spans)
 def test_hearing_exactly_the_utterances_that_were_marked_is_perfect(marked):
     marked = joined(((10 * begin, 10 * end) for begin, end in marked), 300)

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.bench.spans import from_alignments, from_label, from_rttm, joined
@@ -40,6 +40,7 @@ def test_no_speech_at_all_is_a_label_too():
     assert from_label("0,5,0", milliseconds=False) == ()
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 5000)), max_size=12), st.integers(0, 300))
 def test_joined_spans_are_in_order_apart_and_cover_the_same(spans, gap):
     out = joined(spans, gap)
@@ -49,6 +50,7 @@ def test_joined_spans_are_in_order_apart_and_cover_the_same(spans, gap):
     assert all(any(b <= begin and end <= e for b, e in out) for begin, end in spans if begin < end)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(1, 500)), max_size=9))
 def test_json_round_trip(pairs):
     spans = joined((begin, begin + length) for begin, length in pairs)

@@ -1,49 +1,12 @@
 """Flicker, counted by hand."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.bench.replay import Recording
 from streamer.bench.stability import StabilityTally, common_subsequence, first_partials, flicker, texts_of
-from streamer.core.events import Final, Partial, SpeechEnded, SpeechStarted
-
-
-def partial(text, segment=0, audio_end_ms=0, stable=""):
-    return Partial(
-        segment=segment,
-        revision=0,
-        channel=0,
-        stable=stable,
-        unstable=text,
-        begin_ms=0,
-        end_ms=audio_end_ms,
-        language=None,
-        emotion=None,
-        events=(),
-        audio_end_ms=audio_end_ms,
-        queue_ms=0.0,
-        decode_ms=0.0,
-    )
-
-
-def final(text, segment=0, begin_ms=0, end_ms=1000, **more):
-    given = {"language": None, "emotion": None, "events": ()} | more
-    return Final(
-        segment=segment,
-        revision=1,
-        channel=0,
-        text=text,
-        raw_text=text,
-        words=(),
-        begin_ms=begin_ms,
-        end_ms=end_ms,
-        confidence=None,
-        end_reason="endpoint",
-        audio_end_ms=end_ms,
-        queue_ms=0.0,
-        decode_ms=0.0,
-        **given,
-    )
+from streamer.core.events import SpeechEnded, SpeechStarted
+from tests.bench.messages import final, partial
 
 
 def test_text_that_only_grows_does_not_flicker():
@@ -88,6 +51,7 @@ def test_figures_pool_over_segments():
 texts = st.lists(st.lists(st.sampled_from("abc"), max_size=6).map(" ".join), min_size=1, max_size=6)
 
 
+@settings(deadline=None)
 @given(texts)
 def test_no_step_loses_more_than_was_shown(shown):
     tally = flicker([shown])
@@ -96,6 +60,7 @@ def test_no_step_loses_more_than_was_shown(shown):
     assert tally.revisions <= len(shown) - 1
 
 
+@settings(deadline=None)
 @given(st.text("abc", max_size=9), st.text("abc", max_size=9))
 def test_the_common_subsequence_is_symmetric_and_no_longer_than_either(one, other):
     assert common_subsequence(one, other) == common_subsequence(other, one) <= min(len(one), len(other))
