@@ -8,7 +8,7 @@ from pathlib import Path
 from streamer import errors
 from streamer.connection import Limits
 from streamer.core import session
-from streamer.core.events import AudioFormat, Capabilities, Encoding, Event, Language, Settings, Word
+from streamer.core.events import AudioFormat, Capabilities, Encoding, Event, Itn, Language, Settings, Word
 from streamer.core.richtext import EMOTION_TAGS, LANGUAGE_TAGS
 from streamer.settings import VARIABLES
 from streamer.wires.native import CLIENT_MESSAGES, FORMAT_FIELDS, MESSAGE_TYPES
@@ -58,7 +58,7 @@ def test_the_defaults_on_the_page_are_those_of_the_code():
 
 def test_the_parts_of_objects_are_on_the_page():
     text = section("final") + section("session.created") + section("session.configured")
-    for kind in (Capabilities, Word, Language, Event, AudioFormat, Settings):
+    for kind in (Capabilities, Word, Language, Event, Itn, AudioFormat, Settings):
         assert [field.name for field in fields(kind) if f"`{field.name}`" not in text] == [], kind
     for label in (*LANGUAGE_TAGS.values(), *EMOTION_TAGS.values()):
         assert f"`{label}`" in text

@@ -351,6 +351,7 @@ class Channel:
             language=rich.language,
             emotion=rich.emotion,
             events=rich.events,
+            itn=rich.itn,
             confidence=rich.confidence,
             withheld=withheld,
             end_reason=owed.reason,

@@ -1,9 +1,11 @@
 """Frame speech probabilities to segments: where speech begins, pauses, goes on and ends.
 
 Rules, each a number below with its reason:
-- a segment opens after ``ONSET_MS`` of speech within ``ONSET_WINDOW_MS`` and begins ``PRE_ROLL_MS`` earlier, outside the last one;
+- a segment opens once the last ``ONSET_WINDOW_MS`` hold ``ONSET_MS`` of evidence, which is probability times time, so that doubtful
+  sound has to last longer; a burst with less opens nothing. It begins ``PRE_ROLL_MS`` earlier, outside the last one;
 - it pauses after ``TAIL_PAD_MS`` of silence: enough for a soft last syllable, and the moment a speculative decode is worth starting;
-- it ends after the session's endpoint silence, or at a cut once it is as long as the session allows;
+- it ends after the session's endpoint silence: all of it while the segment is short, ``LEAST_PATIENCE`` of it once it is long;
+- as long as the session allows, it is cut where it is quietest and least like speech;
 - a flush or a stop ends it at once.
 One frame in, at most a few events out. Positions are absolute samples.
 """
@@ -13,17 +15,21 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from streamer.core.events import Settings, to_samples
+from streamer.core.events import SAMPLES_PER_MS, Settings, to_samples
 
-SPEECH: Final = 0.5  # probability at which a frame opens a segment
-RELEASE: Final = 0.35  # an open segment keeps a frame down to this: hysteresis against flutter
-ONSET_MS: Final = 60  # shorter bursts (clicks, a mouse) do not open a segment
+SPEECH: Final = 0.4  # probability from which a frame is evidence for speech: a quiet turn that is missed is lost for good
+RELEASE: Final = 0.35  # an open segment keeps a frame down to this, which is more than one detector's vote of three
+ONSET_MS: Final = 45  # two clear frames of 32 ms, three of 20
 ONSET_WINDOW_MS: Final = 120
-RESUME_MS: Final = 40  # speech after a pause has to hold this long, or a click would keep the segment open
+RESUME_MS: Final = 25  # of evidence without a gap ends a pause, or a click would keep the segment open
 PRE_ROLL_MS: Final = 300  # soft onsets; with 100 ms users of peers lost first syllables
 TAIL_PAD_MS: Final = 200
+PATIENT: Final = 0.25  # up to this share of the longest segment the endpoint silence is needed in full
+QUICK: Final = 0.75  # from this share on, LEAST_PATIENCE of it; between the two it falls evenly
+LEAST_PATIENCE: Final = 0.5
 CUT_WINDOW: Final = 0.4  # a forced cut falls into the last 40 % of the segment
-CUT_SMOOTHING_MS: Final = 100  # quiet for this long, not for one frame between two glottal pulses
+CUT_SMOOTHING_MS: Final = 160  # quiet for this long, not for one frame between two glottal pulses
+CUT_SPEECH_DB: Final = 20.0  # a frame that is surely speech counts like one that is this much louder, or music would hide the pauses
 
 
 class EndReason(StrEnum):
@@ -64,9 +70,7 @@ class Endpointer:
 
     def __init__(self, frame_samples: int, settings: Settings) -> None:
         self._frame = frame_samples
-        self._onset = self._frames(ONSET_MS)
-        self._resume = self._frames(RESUME_MS)
-        self._recent: deque[bool] = deque(maxlen=self._frames(ONSET_WINDOW_MS))
+        self._recent: deque[float] = deque(maxlen=self._frames(ONSET_WINDOW_MS))  # probabilities, of evidence only
         self.configure(settings)
         self.position = 0
         """Absolute sample after the last frame."""
@@ -74,15 +78,14 @@ class Endpointer:
         """Begin of the open segment, ``None`` between segments."""
         self._floor = 0  # end of the last segment
         self._speech_end = 0
-        self._run = 0  # speech frames in a row
+        self._run = 0.0  # probabilities of the frames in a row that the segment keeps
         self._paused = False
-        self._levels: list[float] = []  # of the open segment, one a frame, for the quietest cut
-        self._levels_begin = 0
+        self._costs: list[float] = []  # of a cut, in dB, for each frame of the open segment
+        self._costs_begin = 0
 
     def configure(self, settings: Settings) -> None:
         """New settings hold from the next frame."""
         self._silence = to_samples(settings.endpoint_silence_ms)
-        self._tail = min(to_samples(TAIL_PAD_MS), self._silence)
         self._longest = to_samples(settings.max_segment_ms)
 
     @property
@@ -100,10 +103,11 @@ class Endpointer:
     def push(self, probability: float, level_db: float) -> list[Boundary]:
         """Take the next frame: its speech probability and its level in dBFS."""
         self.position += self._frame
+        self._recent.append(probability if probability >= SPEECH else 0.0)
         if self.begin is None:
-            return self._between(probability >= SPEECH)
-        self._levels.append(level_db)
-        return self._inside(probability >= RELEASE)
+            return self._between()
+        self._costs.append(level_db + CUT_SPEECH_DB * probability)
+        return self._inside(self.begin, probability)
 
     def end(self, at: int, reason: EndReason) -> list[Boundary]:
         """End the open segment at ``at``, which may lie beyond the last whole frame."""
@@ -116,62 +120,74 @@ class Endpointer:
         return to_samples(PRE_ROLL_MS) + (self._recent.maxlen or 0) * self._frame
 
     def _frames(self, ms: int) -> int:
-        return max(1, round(to_samples(ms) / self._frame))
+        return -(-to_samples(ms) // self._frame)
 
-    def _between(self, speech: bool) -> list[Boundary]:
-        self._recent.append(speech)
-        if not speech or sum(self._recent) < self._onset:
+    def _ms(self, probabilities: float) -> float:
+        """The evidence in a sum of frames' probabilities."""
+        return probabilities * self._frame / SAMPLES_PER_MS
+
+    def _between(self) -> list[Boundary]:
+        if not self._recent[-1] or self._ms(sum(self._recent)) < ONSET_MS:
             return []
-        first = list(self._recent).index(True)
+        first = next(n for n, probability in enumerate(self._recent) if probability)
         onset = self.position - (len(self._recent) - first) * self._frame
         return [self._open(max(self._floor, onset - to_samples(PRE_ROLL_MS), 0))]
 
     def _open(self, begin: int) -> Opened:
-        self.begin, self._speech_end, self._paused, self._run = begin, self.position, False, self._resume
-        self._levels, self._levels_begin = [], self.position
+        self.begin, self._speech_end, self._paused, self._run = begin, self.position, False, float(RESUME_MS)
+        self._costs, self._costs_begin = [], self.position
         return Opened(begin)
 
-    def _inside(self, speech: bool) -> list[Boundary]:
-        assert self.begin is not None
+    def _inside(self, begin: int, probability: float) -> list[Boundary]:
         boundaries: list[Boundary] = []
-        self._run = self._run + 1 if speech else 0
-        if self._run >= self._resume:
+        self._run = self._run + probability if probability >= RELEASE else 0.0
+        if self._ms(self._run) >= RESUME_MS:
             self._speech_end = self.position
             if self._paused:
                 self._paused = False
                 boundaries.append(Resumed())
-        silence = self.position - self._speech_end
-        if silence >= self._silence:
-            return [*boundaries, self._close(self._speech_end + self._tail, EndReason.ENDPOINT)]
-        if silence >= self._tail and not self._paused:
+        silence, enough = self.position - self._speech_end, self._patience(begin)
+        tail = min(to_samples(TAIL_PAD_MS), enough)
+        if silence >= enough:
+            return [*boundaries, self._close(self._speech_end + tail, EndReason.ENDPOINT)]
+        if silence >= tail and not self._paused:
             self._paused = True
-            boundaries.append(Paused(self._speech_end + self._tail))
-        if self.position - self.begin >= self._longest:
-            boundaries += self._cut()
+            boundaries.append(Paused(self._speech_end + tail))
+        if self.position - begin >= self._longest:
+            boundaries += self._cut(self._speech_end + tail)
         return boundaries
+
+    def _patience(self, begin: int) -> int:
+        """The silence that ends the segment; the same throughout one pause."""
+        share = (self._speech_end - begin) / self._longest
+        hurry = min(1.0, max(0.0, (share - PATIENT) / (QUICK - PATIENT)))
+        return int(self._silence * (1 - hurry * (1 - LEAST_PATIENCE)))
 
     def _close(self, at: int, reason: EndReason) -> Ended:
         self.begin, self._floor = None, at
         self._paused = False
-        self._recent.clear()
         return Ended(at, reason)
 
-    def _cut(self) -> list[Boundary]:
-        """End the segment at its quietest late point and open the next one right there, so that no sample is lost."""
-        assert self.begin is not None
+    def _cut(self, pause_end: int) -> list[Boundary]:
+        """End the segment at its best late point, and open the next one right there unless all speech lies before it."""
         if self._paused:
-            at = self._speech_end + self._tail
-            return [self._close(at, EndReason.MAX_LENGTH)]
+            return [self._close(pause_end, EndReason.MAX_LENGTH)]
+        at = self._quietest()
+        costs, costs_begin, speech_end, run = self._costs, self._costs_begin, self._speech_end, self._run
+        ended = self._close(at, EndReason.MAX_LENGTH)
+        if at >= speech_end:
+            return [ended]
+        opened = self._open(at)
+        kept = max(0, (at - costs_begin) // self._frame)
+        self._costs, self._costs_begin = costs[kept:], costs_begin + kept * self._frame
+        self._speech_end, self._run = speech_end, run
+        return [ended, opened]
+
+    def _quietest(self) -> int:
+        """The middle of the best stretch of ``CUT_SMOOTHING_MS``; of equals, the latest."""
         width = self._frames(CUT_SMOOTHING_MS)
         earliest = self.position - int(self._longest * CUT_WINDOW)
-        first = max(width, (earliest - self._levels_begin) // self._frame)
-        sums = {end: sum(self._levels[end - width : end]) for end in range(first, len(self._levels) + 1)}
-        quietest = min(sums, key=lambda end: (sums[end], -end))
-        at = min(self.position, self._levels_begin + (quietest - width // 2) * self._frame)
-        levels, levels_begin, speech_end, run = self._levels, self._levels_begin, self._speech_end, self._run
-        ended = self._close(at, EndReason.MAX_LENGTH)
-        opened = self._open(at)
-        kept = max(0, (at - levels_begin) // self._frame)
-        self._levels, self._levels_begin = levels[kept:], levels_begin + kept * self._frame
-        self._speech_end, self._run = max(at, speech_end), run
-        return [ended, opened]
+        first = max(width, (earliest - self._costs_begin) // self._frame)
+        sums = {end: sum(self._costs[end - width : end]) for end in range(first, len(self._costs) + 1)}
+        best = min(sums, key=lambda end: (sums[end], -end))
+        return self._costs_begin + best * self._frame - width * self._frame // 2

@@ -230,6 +230,8 @@ class Hypothesis:
     language: Scores | None = None
     emotion: Scores | None = None
     event: Scores | None = None
+    itn: Scores | None = None
+    """Over ``withitn`` and ``woitn``: what the model says it did, which may differ from what it was asked."""
     queue_ms: float = 0.0
     decode_ms: float = 0.0
 
@@ -305,6 +307,12 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Itn:
+    applied: bool
+    p: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RichText:
     """What was said, in what language, how, and what else was heard."""
 
@@ -314,6 +322,7 @@ class RichText:
     language: Language | None
     emotion: Emotion | None
     events: tuple[Event, ...]
+    itn: Itn | None
     confidence: float | None
 
 
@@ -381,6 +390,7 @@ class Final(Message):
     language: Language | None
     emotion: Emotion | None
     events: tuple[Event, ...]
+    itn: Itn | None
     confidence: float | None
     withheld: str | None = None
     end_reason: str

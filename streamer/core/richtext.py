@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import exp, log
 from typing import Final
 
-from streamer.core.events import Emotion, Event, Hypothesis, Language, RichText, Scores, Token, Word, to_ms
+from streamer.core.events import Emotion, Event, Hypothesis, Itn, Language, RichText, Scores, Token, Word, to_ms
 
 TAG: Final = re.compile(r"<\|([^|<>]+)\|>")
 EVENT_FLOOR: Final = 0.1  # an event less probable than this is not worth a client's attention, unless it is the most probable one
@@ -151,6 +151,7 @@ def rich_text(hypothesis: Hypothesis) -> RichText:
         language=language_of(hypothesis.language),
         emotion=emotion_of(hypothesis.emotion),
         events=events_of(hypothesis.event, tokens),
+        itn=itn_of(hypothesis.itn),
         confidence=_confidence(token for token in tokens if not is_tag(token)),
     )
 
@@ -167,6 +168,13 @@ def emotion_of(scores: Scores | None) -> Emotion | None:
         return None
     best = _best(scores)
     return Emotion(label=best, p=_rounded(scores[best]), scores={label: _rounded(p) for label, p in scores.items()})
+
+
+def itn_of(scores: Scores | None) -> Itn | None:
+    if not scores:
+        return None
+    best = _best(scores)
+    return Itn(applied=ITN_TAGS[best], p=_rounded(scores[best]))
 
 
 def events_of(scores: Scores | None, tokens: Iterable[Token] = ()) -> tuple[Event, ...]:

@@ -74,6 +74,7 @@ def heard(job: Job) -> Hypothesis:
         language=_scores(LANGUAGES, language),
         emotion=_scores(EMOTION_TAGS.values(), "neutral"),
         event=_scores(EVENT_TAGS.values(), "speech"),
+        itn=_scores(("withitn", "woitn"), itn),
     )
 
 

@@ -1,5 +1,6 @@
-"""Frames in, segments out. Frames are 20 ms (320 samples); probabilities are written as strings: # speech, . silence."""
+"""Frames in, segments out. Frames are 20 ms (320 samples); probabilities are strings: # speech, . silence, 0 to 9 in tenths."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -7,14 +8,15 @@ from streamer.core.endpointer import Ended, Endpointer, EndReason, Opened, Pause
 from streamer.core.events import Settings, to_samples
 
 FRAME = 320
+PROBABILITIES = {"#": 1.0, ".": 0.0, **{str(tenths): tenths / 10 for tenths in range(10)}}
 
 
-def run(script, settings=None, levels=None, endpointer=None):
-    endpointer = endpointer or Endpointer(FRAME, settings or Settings(endpoint_silence_ms=600))
+def run(script, settings=None, levels=None, endpointer=None, frame=FRAME):
+    endpointer = endpointer or Endpointer(frame, settings or Settings(endpoint_silence_ms=600))
     events = []
     for n, mark in enumerate(script):
         level = levels[n] if levels else (-20.0 if mark == "#" else -60.0)
-        events += endpointer.push(1.0 if mark == "#" else 0.0, level)
+        events += endpointer.push(PROBABILITIES[mark], level)
     return events
 
 
@@ -33,6 +35,21 @@ def test_a_click_opens_nothing():
 
 def test_two_clicks_far_apart_open_nothing():
     assert run(("##" + "." * 10) * 5) == []
+
+
+@pytest.mark.parametrize(
+    ("frame", "script"),
+    [(320, "###"), (320, "66664"), (320, "5..55.5"), (512, "##"), (512, "77"), (512, "555"), (512, "6.6.6")],
+)
+def test_a_segment_opens_with_the_frame_that_completes_45_ms_of_evidence(frame, script):
+    found = [run(script[:count], frame=frame) for count in range(len(script) + 1)]
+    opened = next((n for n, events in enumerate(found) if events), None)
+
+    assert opened == {"66664": 4, "5..55.5": None, "6.6.6": None}.get(script, len(script))
+
+
+def test_doubtful_sound_opens_nothing_however_long_it_lasts():
+    assert run("3" * 300) == []
 
 
 def test_the_pre_roll_stops_at_the_beginning_of_the_audio_and_at_the_last_segment():
@@ -58,6 +75,40 @@ def test_a_click_within_a_pause_does_not_hold_the_segment_open():
     assert events[-1] == Ended(10 * FRAME + to_samples(200), EndReason.ENDPOINT)
 
 
+def test_one_clear_frame_of_32_ms_ends_a_pause_and_a_doubtful_one_does_not():
+    clear = run("####" + "." * 8 + "#" + "." * 4, frame=512)
+    doubtful = run("####" + "." * 8 + "5" + "." * 4, frame=512)
+
+    assert [type(event) for event in clear] == [Opened, Paused, Resumed]
+    assert [type(event) for event in doubtful] == [Opened, Paused]
+
+
+def test_speech_that_begins_with_the_end_of_a_segment_opens_the_next_one():
+    # The first of three frames comes too late to hold the segment, and is not forgotten.
+    events = run("###" + "." * 4 + "###", Settings(endpoint_silence_ms=100))
+
+    assert events[1:] == [Ended(3 * FRAME + 1_600, EndReason.ENDPOINT), Opened(3 * FRAME + 1_600)]
+
+
+@pytest.mark.parametrize(("spoken_s", "silence_ms"), [(1, 600), (5, 600), (10, 460), (15, 300), (18, 300)])
+def test_the_longer_a_segment_the_less_silence_ends_it(spoken_s, silence_ms):
+    # Of 20 s at the most: all of 600 ms up to a quarter, half of it from three quarters on, and whole frames in between.
+    settings = Settings(endpoint_silence_ms=600, max_segment_ms=20_000)
+    spoken = "#" * (spoken_s * 50)
+    frames = next(n for n in range(1, 60) if isinstance(run(spoken + "." * n, settings)[-1], Ended))
+
+    assert frames * 20 == silence_ms
+
+
+def test_the_pause_is_told_with_the_end_that_the_segment_gets_whatever_its_length():
+    for spoken in range(10, 1_000, 45):
+        for silence in (100, 350, 600, 2_000):
+            events = run("#" * spoken + "." * 110, Settings(endpoint_silence_ms=silence))
+            told, ended = [event for event in events if isinstance(event, Paused)], events[-1]
+            assert isinstance(ended, Ended)
+            assert not told or told[-1].end == ended.end
+
+
 def test_a_short_endpoint_silence_bounds_the_tail_too():
     assert run("#" * 10 + "." * 5, Settings(endpoint_silence_ms=100))[-1] == Ended(10 * FRAME + 1600, EndReason.ENDPOINT)
 
@@ -73,6 +124,31 @@ def test_long_speech_is_cut_at_its_quietest_point_and_goes_on_without_a_gap():
     assert events[1].reason is EndReason.MAX_LENGTH
     assert 70 * FRAME < events[1].end < 75 * FRAME
     assert events[2] == Opened(events[1].end)
+
+
+def test_music_below_speech_does_not_hide_the_pause_from_the_cut():
+    script = "#" * 70 + "1" * 8 + "#" * 82
+    levels = [-20.0] * 160
+    levels[120:128] = [-25.0] * 8  # a softer word
+    events = run(script, Settings(max_segment_ms=2_000), levels)
+
+    assert events[1] == Ended(74 * FRAME, EndReason.MAX_LENGTH)
+
+
+def test_a_cut_after_the_last_speech_opens_no_segment_of_silence():
+    # 1.9 s of speech and a silence that is too short for a pause.
+    events = run("#" * 95 + "." * 60, Settings(max_segment_ms=2_000))
+
+    assert events[0] == Opened(0)
+    assert [type(event) for event in events[1:]] == [Ended]
+    assert events[1].reason is EndReason.MAX_LENGTH
+    assert events[1].end >= 95 * FRAME
+
+
+def test_a_cut_in_a_pause_ends_where_the_pause_said():
+    events = run("#" * 89 + "." * 11, Settings(max_segment_ms=2_000, endpoint_silence_ms=1_000))
+
+    assert events[1:] == [Paused(89 * FRAME + to_samples(200)), Ended(89 * FRAME + to_samples(200), EndReason.MAX_LENGTH)]
 
 
 def test_a_flush_ends_the_segment_in_the_middle_of_a_frame():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.core.events import Emotion, Event, Hypothesis, Job, JobKind, Language, Token, Word
+from streamer.core.events import Emotion, Event, Hypothesis, Itn, Job, JobKind, Language, Token, Word
 from streamer.core.richtext import EMOTION_TAGS, EVENT_TAGS, LANGUAGE_TAGS, Tag, parse, rich_text, text_of, words_of
 
 GOLD = Path(__file__).parents[3] / "shared/data/sensevoice_gold_outputs.json"
@@ -103,6 +103,7 @@ def test_rich_text_has_labels_with_their_probabilities():
             language={"zh": 0.03, "en": 0.97},
             emotion={"happy": 0.7, "unknown": 0.3},
             event={"speech": 0.85, "laughter": 0.14, "bgm": 0.01},
+            itn={"withitn": 0.2, "woitn": 0.8},
         )
     )
 
@@ -111,6 +112,7 @@ def test_rich_text_has_labels_with_their_probabilities():
     assert rich.language == Language(code="en", p=0.97)
     assert rich.emotion == Emotion(label="happy", p=0.7, scores={"happy": 0.7, "unknown": 0.3})
     assert rich.events == (Event(label="speech", p=0.85), Event(label="laughter", p=0.14))
+    assert rich.itn == Itn(applied=False, p=0.8)
     assert rich.confidence == 0.5
 
 

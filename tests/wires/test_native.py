@@ -17,6 +17,7 @@ from streamer.core.events import (
     Event,
     Final,
     Flush,
+    Itn,
     Keepalive,
     Language,
     Rejected,
@@ -115,14 +116,14 @@ def test_no_control_message_raises(fields, kind):
 FINAL = Final(
     segment=3, revision=2, channel=1, text="早 hi", raw_text="<|zh|>早 hi", words=(Word(text="早", begin_ms=1, end_ms=2, confidence=0.5),),
     begin_ms=0, end_ms=10, language=Language(code="zh", p=0.9), emotion=Emotion(label="happy", p=0.8, scores={"happy": 0.8, "sad": 0.2}),
-    events=(Event(label="speech", p=1.0),), confidence=None, withheld=None,
+    events=(Event(label="speech", p=1.0),), itn=Itn(applied=True, p=0.9), confidence=None, withheld=None,
     end_reason="endpoint", audio_end_ms=10, queue_ms=0.5, decode_ms=2.0,
 )  # fmt: skip
 WIRE_FINAL = {
     "type": "final", "segment": 3, "revision": 2, "channel": 1, "text": "早 hi", "raw_text": "<|zh|>早 hi",
     "words": [{"text": "早", "begin_ms": 1, "end_ms": 2, "confidence": 0.5}], "begin_ms": 0, "end_ms": 10,
     "language": {"code": "zh", "p": 0.9}, "emotion": {"label": "happy", "p": 0.8, "scores": {"happy": 0.8, "sad": 0.2}, "trend": None},
-    "events": [{"label": "speech", "p": 1.0}], "confidence": None, "withheld": None,
+    "events": [{"label": "speech", "p": 1.0}], "itn": {"applied": True, "p": 0.9}, "confidence": None, "withheld": None,
     "end_reason": "endpoint", "audio_end_ms": 10, "queue_ms": 0.5,
     "decode_ms": 2.0,
 }  # fmt: skip
