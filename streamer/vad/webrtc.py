@@ -13,6 +13,7 @@ import numpy as np
 
 from streamer.core.events import SAMPLE_RATE, Samples
 from streamer.errors import ConfigurationError
+from streamer.vad import Probabilities, Request, check_frames
 
 FRAME_SAMPLES: Final = 320
 """20 ms. The detector takes 10, 20 or 30."""
@@ -49,6 +50,10 @@ class WebRtc:
         detectors = [[self._webrtcvad.Vad(mode) for mode in self._modes] for _ in range(channels)]
         return WebRtcStream(detectors, self._quietest)
 
+    def judge_many(self, requests: Sequence[Request]) -> list[Probabilities]:
+        """One after the other: the detector takes one frame at a time."""
+        return [stream.judge(samples) for stream, samples in requests]
+
 
 class WebRtcStream:
     """One session's detectors: ``[channels][modes]``. ``quietest`` is the least sum of squares that a frame of speech has."""
@@ -57,13 +62,8 @@ class WebRtcStream:
         self._detectors = detectors
         self._quietest = quietest
 
-    def judge(self, samples: Samples) -> tuple[tuple[float, ...], ...]:
-        channels = len(self._detectors)
-        if samples.dtype != np.int16 or samples.ndim != 2 or len(samples) != channels or samples.shape[1] % FRAME_SAMPLES:
-            raise ValueError(
-                f"samples are {samples.dtype} {list(samples.shape)}, expected int16 [{channels}, frames * {FRAME_SAMPLES}]; "
-                "cut the audio at whole frames"
-            )
+    def judge(self, samples: Samples) -> Probabilities:
+        check_frames(samples, len(self._detectors), FRAME_SAMPLES)
         columns = [self._judge_channel(detectors, row) for detectors, row in zip(self._detectors, samples, strict=True)]
         return tuple(zip(*columns, strict=True))
 
