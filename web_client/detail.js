@@ -12,7 +12,7 @@ const BEHIND_MS = 2000;
  * @returns {string}
  */
 export function detailOf(source, phase, capturedMs) {
-  if (source.progress !== undefined) return `${Math.floor(source.progress * 100)} %`;
+  if (source.progress !== undefined) return source.progress < 1 ? `${Math.floor(source.progress * 100)} % sent` : `${clock(source.answeredMs)} done`;
   if (source.waitingMs < BEHIND_MS) return clock(capturedMs);
   return phase === 'reconnecting' ? `${duration(source.waitingMs)} kept` : `catching up, ${duration(source.waitingMs)} behind`;
 }

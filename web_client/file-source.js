@@ -4,6 +4,8 @@
 export const PIECE_BYTES = 32 * 1024;
 
 export class FileSource {
+  /** How far into the file the server's answers reach. */
+  answeredMs = 0;
   #position = 0;
   /** No more audio will come. */
   isEnded = false;
@@ -35,6 +37,7 @@ export class FileSource {
   /** @returns {number} its place in the transcript, in ms */
   rewind() {
     this.#position = 0;
+    this.answeredMs = 0;
     return this.baseMs;
   }
 
@@ -46,6 +49,9 @@ export class FileSource {
     return piece.arrayBuffer();
   }
 
-  /** The server's answers change nothing here: a container cannot be entered in its middle. */
-  heard() {}
+  /** @param {object} message from the server. Nothing is let go of: a container cannot be entered in its middle. */
+  heard(message) {
+    if (message.type === 'final') this.answeredMs = Math.max(this.answeredMs, message.end_ms);
+    if (message.type === 'heartbeat') this.answeredMs = Math.max(this.answeredMs, message.processed_ms);
+  }
 }

@@ -26,17 +26,18 @@ export class Panel {
     if (page === before) return;
     setText(status, statusOf(page, session));
     setText(detail, page.detail);
-    if (page.phase !== before?.phase) this.#renderPhase(page.phase);
+    if (page.phase !== before?.phase) this.#renderPhase(page);
     if (page.model !== before?.model) this.#renderModel(page.model);
     if (page.model !== before?.model || page.language !== before?.language) this.#renderLanguages(page);
   }
 
-  #renderPhase(phase) {
+  #renderPhase({ phase, file }) {
     const { record, choose, invitation, alternative } = this.elements;
     const stopped = phase === 'stopped';
-    setText(record, stopped ? 'Start' : phase === 'finishing' ? 'Don’t wait' : 'Stop');
+    const ending = phase === 'finishing' && file === null;
+    setText(record, stopped ? 'Start' : ending ? 'Don’t wait' : 'Stop');
     record.classList.toggle('live', !stopped);
-    record.classList.toggle('ending', phase === 'finishing');
+    record.classList.toggle('ending', ending);
     choose.disabled = !stopped;
     setText(invitation, stopped ? 'Press Start and speak.' : 'Words will appear here.');
     invitation.classList.toggle('quiet', !stopped);
@@ -63,7 +64,7 @@ export class Panel {
 
 function statusOf({ phase, file }, session) {
   if (phase === 'stopped' && session === 0) return 'Ready';
-  if (phase === 'listening' && file !== null) return `Transcribing ${file}`;
+  if ((phase === 'listening' || phase === 'finishing') && file !== null) return `Transcribing ${file}`;
   if (phase === 'reconnecting' && file === null) return `${STATUS.reconnecting} What you say is kept.`;
   return STATUS[phase];
 }

@@ -67,10 +67,11 @@ export class Transcriber {
 
   /** The chosen device has changed, or the one in use is gone: goes on with another, in the same recording. */
   async changeMicrophone() {
-    if (!(this.#source instanceof MicrophoneSource)) return;
+    const source = this.#source;
+    if (!(source instanceof MicrophoneSource) || source.isEnded) return;
     const turn = ++this.#turn;
     await this.#closeMicrophone();
-    const opened = await this.#openMicrophone(this.#source, turn);
+    const opened = await this.#openMicrophone(source, turn);
     if (turn !== this.#turn) {
       await opened?.stop();
     } else if (opened === null) {

@@ -51,5 +51,6 @@ test('the small print tells how long, how far, or how much is kept', () => {
   assert.equal(detailOf({ waitingMs: 30 }, 'listening', 83_000), '1:23');
   assert.equal(detailOf({ waitingMs: 8000 }, 'listening', 83_000), 'catching up, 8 s behind');
   assert.equal(detailOf({ waitingMs: 8000 }, 'reconnecting', 83_000), '8 s kept');
-  assert.equal(detailOf({ progress: 0.427 }, 'listening', 0), '42 %');
+  assert.equal(detailOf({ progress: 0.427, answeredMs: 0 }, 'listening', 0), '42 % sent');
+  assert.equal(detailOf({ progress: 1, answeredMs: 83_000 }, 'finishing', 0), '1:23 done');
 });

@@ -78,19 +78,25 @@ def test_the_transcript_is_copied_cleared_and_brought_back(spoken):
 def test_a_file_is_sent_as_it_is_and_its_words_appear_like_spoken_ones(server, open_page, tmp_path):
     file = tmp_path / "interview.mp3"
     file.write_bytes(bytes(range(256)) * 2000)
+    watched = []
 
     async def script(client):
         await client.start()
         await client.until(lambda client: len(client.audio) > 100_000)
         await client.partial(0, 0, "Read from ", "a file")
         await client.until_message("stop")
-        await client.final(0, "Read from a file.", end_ms=900)
+        await client.final(0, "Read from a file.", end_ms=63_000)
+        await client.until(lambda _: watched)
         await client.stop()
 
     server.script = script
     page = open_page()
     page.locator("#file").set_input_files(file)
     expect(page.locator("#items p")).to_have_text("Read from a file.")
+    expect(page.locator("#status")).to_have_text("Transcribing interview.mp3")
+    expect(page.locator("#detail")).to_have_text("1:03 done")
+    watched.append(True)
+    server.call(server.sessions[0].changed.set)
     expect(page.locator("#status")).to_have_text("Stopped")
     session = server.sessions[0]
     assert session.texts == [{"type": "start", "format": "container", "language": "auto"}, {"type": "stop"}]
