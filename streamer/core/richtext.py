@@ -200,11 +200,12 @@ def _rounded(p: float) -> float:
 
 
 def _word(group: list[Token], origin: int) -> Word:
+    spoken = [token for token in group if not joins_before(token.text)] or group  # punctuation is not heard, its time means nothing
     return Word(
         text="".join(token.text for token in group).strip(),
         begin_ms=to_ms(origin + group[0].begin),
-        end_ms=to_ms(origin + group[-1].end),
-        confidence=_confidence(group),
+        end_ms=to_ms(origin + spoken[-1].end),
+        confidence=_confidence(spoken),
     )
 
 

@@ -71,7 +71,7 @@ class SenseVoice:
         self._model = checkpoint.model
         self._vocabulary = vocabulary = checkpoint.vocabulary
         self._frontend = Frontend(checkpoint.cmvn, checkpoint.layout, self._device)
-        self._labels = (vocabulary.languages, vocabulary.emotions, vocabulary.events)
+        self._labels = (vocabulary.languages, vocabulary.emotions, vocabulary.events, vocabulary.itn)  # of the prompt rows, in order
         tags = torch.tensor([id for labels in self._labels for id in labels.values()], device=self._device)
         output = self._model.ctc.ctc_lo
         self._tag_weight, self._tag_bias = output.weight[tags], output.bias[tags]
@@ -83,7 +83,7 @@ class SenseVoice:
                 languages=tuple(code for code in LANGUAGES if code in vocabulary.languages),
                 emotion=bool(vocabulary.emotions),
                 events=bool(vocabulary.events),
-                itn=vocabulary.itn,
+                itn=bool(vocabulary.itn),
                 hotwords=False,
                 word_times="aligned",
                 confidence=True,
@@ -168,7 +168,7 @@ class SenseVoice:
                 f"ones. The weights in {self._folder} may be damaged: verify them with `streamer models verify`.",
             )
         runs = collapse(rows.ids, rows.p)
-        language, emotion, event = self._scores(rows.tags)
+        language, emotion, event, itn = self._scores(rows.tags)
         return Hypothesis(
             job=job,
             tokens=self._vocabulary.tokens(text_of(runs)),
@@ -176,6 +176,7 @@ class SenseVoice:
             language=language,
             emotion=emotion,
             event=event,
+            itn=itn,
             decode_ms=decode_ms,
         )
 

@@ -25,6 +25,7 @@ class Vocabulary:
     languages: LabelIds
     emotions: LabelIds
     events: LabelIds
+    itn: LabelIds
 
     def __init__(self, path: Path) -> None:
         import sentencepiece
@@ -37,7 +38,7 @@ class Vocabulary:
         self.languages = self._found(LANGUAGE_TAGS)
         self.emotions = self._found(EMOTION_TAGS)
         self.events = self._found(EVENT_TAGS)
-        self.itn = bool(self._found({name: name for name in ITN_TAGS}))
+        self.itn = self._found({name: name for name in ITN_TAGS})
         anchors = [*self.languages.values(), *self.emotions.values(), *self.events.values()]
         if not anchors:
             raise ModelCorrupt(

@@ -95,6 +95,12 @@ def test_words_carry_session_times_and_the_geometric_mean_of_their_tokens():
     assert found == (Word(text="abcd", begin_ms=1060, end_ms=1240, confidence=0.6),)
 
 
+def test_a_word_ends_where_its_sound_ends_not_where_its_punctuation_stands():
+    found = words_of((*tokens(" yes", p=0.9), Token(id=9, text=".", begin=9600, end=10560, p=0.2)), 0)
+
+    assert found == (Word(text="yes.", begin_ms=0, end_ms=60, confidence=0.9),)
+
+
 def test_rich_text_has_labels_with_their_probabilities():
     rich = rich_text(
         hypothesis(

@@ -88,6 +88,7 @@ def test_label_scores_are_the_softmax_over_each_label_set(engine, upstream, clip
         (0, hypothesis.language, {"zh": "zh", "ja": "ja", "nospeech": "nospeech"}),
         (1, hypothesis.emotion, {"happy": "HAPPY", "neutral": "NEUTRAL", "unknown": "EMO_UNKNOWN"}),
         (2, hypothesis.event, {"speech": "Speech", "bgm": "BGM", "unknown": "Event_UNK"}),
+        (3, hypothesis.itn, {"withitn": "withitn", "woitn": "woitn"}),
     ):
         assert sum(scores.values()) == pytest.approx(1.0)
         ids = [upstream.tokenizer.sp.piece_to_id(f"<|{tag}|>") for tag in pieces.values()]
