@@ -20,7 +20,9 @@ from streamer.vad.webrtc import WebRtc
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
     parser.add_argument("--port", type=int, help="port to listen on (default: 8765; 0 lets the system choose)")
-    parser.add_argument("--model", help="a model's name (sensevoice, bundled) or the folder of its weights (default: SenseVoiceSmall)")
+    parser.add_argument(
+        "--model", help="a model's name (sensevoice, bundled, miniature) or the folder of its weights (default: SenseVoiceSmall)"
+    )
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 

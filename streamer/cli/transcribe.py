@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language", choices=LANGUAGES, default="auto", help="default: auto, the model decides for each sentence")
     parser.add_argument("--no-itn", action="store_true", help="numbers and punctuation as spoken, not as written")
     parser.add_argument("--channels", type=_channels, default=1, metavar="N|split", help="1 mixes them (default), split keeps them apart")
-    parser.add_argument("--model", help="a model's name (sensevoice, bundled) or the folder of its weights (default: SenseVoiceSmall)")
+    parser.add_argument(
+        "--model", help="a model's name (sensevoice, bundled, miniature) or the folder of its weights (default: SenseVoiceSmall)"
+    )
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.add_argument(
         "--realtime", action="store_true", help="at the speed of a microphone, through a server, with partials as they come"

@@ -15,7 +15,7 @@ def load_engine(found: Found, device: str) -> Engine:
 
             if found.path is None:
                 raise ModelNotFound("SenseVoice needs the folder of its weights, and none was given")
-            return SenseVoice(found.path, device=device)
+            return SenseVoice(found.path, device=device, notice=found.notice)
         case Kind.BUNDLED:
             from streamer.engine.bundled import Bundled
 

@@ -209,6 +209,12 @@ class Known:
     hidden: bool = False
 
 
+_MINIATURE: Final = Found(
+    Kind.SENSEVOICE,
+    Path(__file__).parent / "miniature",
+    "package",
+    "This is the miniature: it shows emotions and sound events, but knows a few hundred words of synthetic voices only, and no person's.",
+)
 _SCRIPTED: Final = Found(Kind.SCRIPTED, None, "test engine", "This is a test engine: it makes up its words.")
 
 KNOWN: Final = (
@@ -218,6 +224,7 @@ KNOWN: Final = (
         lambda models, download: models.sensevoice(download=download),
     ),
     Known(("bundled", "moonshine", "moonshine-tiny-en"), Kind.BUNDLED, lambda models, download: _bundled(f"This is {_LACKS}.")),
+    Known(("miniature",), Kind.SENSEVOICE, lambda models, download: _MINIATURE),
     Known(("scripted",), Kind.SCRIPTED, lambda models, download: _SCRIPTED, hidden=True),
 )
 

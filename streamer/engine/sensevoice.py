@@ -62,7 +62,7 @@ class SenseVoice:
     and ``ConfigurationError`` for the device.
     """
 
-    def __init__(self, folder: Path, *, device: str = "auto", batch_limits: BatchLimits | None = None) -> None:
+    def __init__(self, folder: Path, *, device: str = "auto", notice: str | None = None, batch_limits: BatchLimits | None = None) -> None:
         import torch
 
         self._device = choose_device(device)
@@ -79,6 +79,7 @@ class SenseVoice:
         self._info = ModelInfo(
             name=checkpoint.name,
             device=str(self._device),
+            notice=notice,
             capabilities=Capabilities(
                 languages=tuple(code for code in LANGUAGES if code in vocabulary.languages),
                 emotion=bool(vocabulary.emotions),
