@@ -1,15 +1,16 @@
 """The order of work for one device, without a thread or a clock.
 
-- Finals go before speculative decodes, those before partials, those before sounds.
+- Finals go before speculative decodes, those before partials, those before sounds. Speculations and partials lead batches in turn:
+  speculations are longer, and one of them always waits, so that short partials would hardly ever find a batch of their length.
 - Among equals sessions take turns: a job's turn is one after its session's last, and never before the turn that is being served, so
   that neither a backlog nor a long wait of one client delays another's sentence.
 - A session has at most one partial of a segment queued; a newer one takes its place.
-- One batch holds jobs of one length bucket, at most so many items and so many seconds of padded audio. Less urgent jobs fill what
-  is left of it, unless more urgent ones of another length would have to wait for them.
+- One batch holds jobs of one length bucket, at most so many items and so many seconds of padded audio. Other lengths join where padding
+  them is cheaper than another forward, and less urgent jobs once all that are more urgent are in.
 - Bounded: beyond ``max_jobs`` the least urgent droppable job leaves. Finals are never dropped; their number is bounded by the sessions,
   which stop reading while they are owed too much.
 
-Jobs wait in sorted lists, one for each kind and bucket, so that nothing but a heartbeat ever looks at all of them.
+Jobs wait in sorted lists, one for each kind and bucket, so that nothing ever looks at all of them.
 """
 
 from bisect import bisect_left, insort
@@ -46,6 +47,26 @@ def _place(entry: Entry) -> tuple[int, int]:
     return entry.turn, entry.number
 
 
+class _Batch:
+    """Entries of one bucket, and others as long as padding them costs less than a forward of their own. The first always fits."""
+
+    def __init__(self, limits: BatchLimits, bucket: int) -> None:
+        self._limits, self._bucket = limits, bucket
+        self._longest = self._total = 0
+        self.entries: list[Entry] = []
+
+    def fill(self, line: Sequence[Entry]) -> None:
+        """Take the line's first, up to one that does not fit."""
+        for entry in line:
+            size, longest, total = len(self.entries) + 1, max(self._longest, entry.samples), self._total + entry.samples
+            if size > 1 and (size > self._limits.max_items or longest * size > self._limits.max_audio_s * SAMPLE_RATE):
+                return
+            if entry.bucket != self._bucket and longest * size - total > self._limits.free_padding_s * SAMPLE_RATE:
+                return
+            self._longest, self._total = longest, total
+            self.entries.append(entry)
+
+
 class JobQueue:
     """Jobs that wait for one device."""
 
@@ -57,11 +78,16 @@ class JobQueue:
         self._of_session: dict[str, dict[int, Entry]] = defaultdict(dict)  # by number
         self._serving = dict.fromkeys(JobKind, 0)  # the turn
         self._next: dict[JobKind, dict[str, int]] = {kind: {} for kind in JobKind}  # turn of a session's next job
+        self._led = JobKind.FINAL  # the last batch
         self._count = self._length = 0
         self.audio_samples = 0
 
     def __len__(self) -> int:
         return self._length
+
+    def waiting(self, kind: JobKind) -> int:
+        """How many jobs of this urgency wait."""
+        return sum(map(len, self._lines[kind]))
 
     def put(self, job: Job, now: float) -> list[Job]:
         """Queue a job; give the jobs that had to leave for it, which may be the job itself."""
@@ -98,33 +124,39 @@ class JobQueue:
         return [entry.job for entry in dropped]
 
     def take(self) -> list[Entry]:
-        """The next batch, most urgent first; empty when nothing waits."""
-        heads = {kind: min((line[0] for line in lines if line), key=_place, default=None) for kind, lines in self._lines.items()}
-        batch: list[Entry] = []
-        first = next((head for head in heads.values() if head), None)
-        if first is None:
-            return batch
-        for kind, lines in self._lines.items():
-            if head := heads[kind]:
-                self._serving[kind] = head.turn
-            line = lines[first.bucket]
-            fitting = self._fitting(batch, line)
-            batch += line[:fitting]
-            if fitting < len(line) or any(other for other in lines if other is not line):
+        """The next batch, in the order of urgency; empty when nothing waits."""
+        lead = self._lead()
+        if lead is None:
+            return []
+        batch = _Batch(self.limits, lead.bucket)
+        near = [*range(lead.bucket, -1, -1), *range(lead.bucket + 1, len(self.limits.buckets_s) + 1)]
+        between = sorted((JobKind.SPECULATIVE, JobKind.PARTIAL), key=lambda kind: (kind is not lead.kind, kind))
+        asked = 0
+        for kinds in ([JobKind.FINAL], between, [JobKind.SOUND]):
+            for bucket in near:
+                for kind in kinds:
+                    batch.fill(self._lines[kind][bucket])
+            asked += sum(map(self.waiting, kinds))
+            if len(batch.entries) < asked:  # what is less urgent must not make the rest wait longer
                 break
-        for entry in batch:
+        for entry in batch.entries:
             self._remove(entry)
-        return batch
+        return batch.entries
 
-    def _fitting(self, batch: list[Entry], line: list[Entry]) -> int:
-        """How many of the line's first the batch still takes. The first of all always fits."""
-        longest = max((entry.samples for entry in batch), default=0)
-        for count, entry in enumerate(line):
-            longest = max(longest, entry.samples)
-            size = len(batch) + count + 1
-            if size > 1 and (size > self.limits.max_items or longest * size > self.limits.max_audio_s * SAMPLE_RATE):
-                return count
-        return len(line)
+    def _lead(self) -> Entry | None:
+        """Whose length the next batch has."""
+        heads: dict[JobKind, Entry] = {}
+        for kind, lines in self._lines.items():
+            if head := min((line[0] for line in lines if line), key=_place, default=None):
+                heads[kind] = head
+                self._serving[kind] = head.turn
+        if not heads:
+            return None
+        kind = min(heads)
+        if kind is self._led is JobKind.SPECULATIVE and JobKind.PARTIAL in heads:
+            kind = JobKind.PARTIAL
+        self._led = kind
+        return heads[kind]
 
     def _add(self, job: Job, kind: JobKind, number: int, since: float) -> None:
         turns = self._next[kind]

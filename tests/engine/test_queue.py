@@ -71,13 +71,44 @@ def test_a_withdrawn_job_costs_its_session_no_turn():
     assert [(item.session, item.segment) for item in taken(waiting)] == [("b", 0), ("a", 1), ("b", 1)]
 
 
-def test_partials_do_not_lengthen_a_batch_while_a_final_of_another_length_waits():
+def test_nothing_rides_along_while_a_final_of_another_length_waits():
     short, long, partial = job(F, "a"), job(F, "b", seconds=3.0), job(P, "c")
     waiting = queue(short, long, partial)
 
     assert taken(waiting) == [short]
     assert taken(waiting) == [long]
     assert taken(waiting) == [partial]
+
+
+def test_other_lengths_join_as_far_as_their_padding_is_free():
+    free = BatchLimits(max_items=4, max_audio_s=20.0, buckets_s=(1.0, 2.0, 4.0, 8.0), free_padding_s=3.0)
+    long, short, shorter, longer = job(F, "a", seconds=3.0), job(F, "b", seconds=1.0), job(F, "c", seconds=0.5), job(F, "d", seconds=3.5)
+    waiting = queue(long, short, shorter, longer, limits=free)
+
+    assert taken(waiting) == [long, longer, short]
+    assert taken(waiting) == [shorter]
+
+
+def test_finals_of_any_length_join_before_partials_of_the_right_one():
+    free = BatchLimits(max_items=2, max_audio_s=20.0, buckets_s=(1.0, 2.0, 4.0, 8.0), free_padding_s=30.0)
+    final, partial, short = job(F, "a", seconds=3.0), job(P, "b", seconds=3.0), job(F, "c", seconds=0.5)
+
+    assert taken(queue(final, partial, short, limits=free)) == [final, short]
+
+
+def test_speculations_and_partials_lead_in_turn_so_that_short_partials_are_heard():
+    waiting = queue(*(job(S, str(n), seconds=7.5) for n in range(8)), job(P, "a"), job(P, "b"))
+    batches = []
+    while batch := taken(waiting):
+        batches.append([item.kind for item in batch])
+
+    assert batches == [[S, S], [P, P], [S, S], [S, S], [S, S]]
+
+
+def test_sounds_wait_until_the_engine_has_time():
+    waiting = queue(job(P, "a"), job(P, "b", seconds=3.0), job(N, "c"))
+
+    assert [[item.kind for item in taken(waiting)] for _ in range(3)] == [[P], [P], [N]]
 
 
 def test_the_audio_that_waits_is_counted():
