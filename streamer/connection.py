@@ -33,9 +33,9 @@ from streamer.core.events import (
 from streamer.core.events import Final as FinalMessage
 from streamer.engine.scheduler import Scheduler
 from streamer.errors import IdleTimeout, InternalError, SlowReader
+from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.runner import OpenDecoder, Runner
-from streamer.vad import Judge
 from streamer.wires import Wire
 from streamer.wires.native import MESSAGE_TYPES
 
@@ -71,7 +71,7 @@ class Limits:
 class Rooms:
     """What every connection of a server shares."""
 
-    judge: Judge
+    judge: Judging
     scheduler: Scheduler
     open_decoder: OpenDecoder
     metrics: Metrics

@@ -7,6 +7,7 @@ from contextlib import suppress
 from streamer import __version__
 from streamer.core.events import Audio, Closed, Message, SessionInfo, Start, State, Stop
 from streamer.engine.scheduler import Scheduler
+from streamer.judging import Inline
 from streamer.media import ContainerDecoder
 from streamer.runner import Runner
 from streamer.vad import Judge
@@ -26,7 +27,7 @@ async def transcribe_stream(
     )
     runner = Runner(
         info,
-        judge=judge,
+        judge=Inline(judge),
         scheduler=scheduler,
         open_decoder=ContainerDecoder,
         send=messages.put_nowait,

@@ -23,6 +23,7 @@ from streamer.core.events import (
     Judged,
     Message,
     Promote,
+    Rejected,
     Send,
     SessionInfo,
     Start,
@@ -32,9 +33,9 @@ from streamer.core.events import (
 )
 from streamer.core.session import Session
 from streamer.engine.scheduler import Scheduler
-from streamer.errors import SessionError
-from streamer.vad import Judge as FrameJudge
-from streamer.vad import Stream
+from streamer.errors import InternalError, SessionError
+from streamer.judging import Judging, Line
+from streamer.vad import Probabilities
 
 SLICE_BYTES: Final = 32_000  # a second of 16 kHz audio at a time, so that one client's burst does not hold up the others
 FLUSH_POLL_S: Final = 0.01
@@ -73,7 +74,7 @@ class Runner:
         self,
         info: SessionInfo,
         *,
-        judge: FrameJudge,
+        judge: Judging,
         scheduler: Scheduler,
         open_decoder: OpenDecoder,
         send: Callable[[Message], None],
@@ -86,7 +87,7 @@ class Runner:
         self._send, self._close = send, close
         self._backlog = int(backlog_s * SAMPLE_RATE)
         self._loop = asyncio.get_running_loop()
-        self._stream: Stream | None = None
+        self._line: Line | None = None
         self._room = asyncio.Event()  # pulsed when an answer came
         self._decoder: Decoder | None = None
         self._decoded: asyncio.Queue[bytes | SessionError | None] = asyncio.Queue()  # bounded by the decoder's own output bound
@@ -115,7 +116,7 @@ class Runner:
         if isinstance(event, Start) and self.state is State.NEW and event.format.encoding is Encoding.CONTAINER:
             self._start_container(event.format.channels)
         if isinstance(event, Start) and self.state is State.NEW:
-            self._stream = self._judge.open(event.format.channels)
+            self._line = self._judge.open(event.format.channels, self._judged, self._judge_failed)
         if self._decoder is None or self.state is not State.OPEN:
             await self._pcm(event) if isinstance(event, Audio) else self.receive(event)
             return
@@ -148,8 +149,8 @@ class Runner:
     def _perform(self, effect: Effect) -> None:
         match effect:
             case Judge(samples):
-                assert self._stream
-                self.receive(Judged(self._stream.judge(samples)))
+                assert self._line
+                self._line.ask(samples)
             case Submit(job):
                 self._scheduler.submit(job, self._answered)
             case Promote(segment):
@@ -164,6 +165,13 @@ class Runner:
     def _answered(self, answer: Answer) -> None:
         self.receive(answer)
         self._room.set()
+
+    def _judged(self, probabilities: Probabilities) -> None:
+        self.receive(Judged(probabilities))
+        self._room.set()
+
+    def _judge_failed(self, error: BaseException) -> None:
+        self.receive(Rejected(InternalError(f"the voice detector failed ({type(error).__name__}); it was logged")))
 
     async def _pcm(self, audio: Audio) -> None:
         for begin in range(0, len(audio.data), SLICE_BYTES):
@@ -208,6 +216,8 @@ class Runner:
         """Nothing waits any more, nothing runs any more."""
         self._room.set()
         self._drained.set()
+        if self._line:
+            self._line.close()
         if self._decoder:
             self._decoder.close()
             self._decoder = None

@@ -15,6 +15,7 @@ from streamer import __version__
 from streamer.connection import Connection, Limits, Rooms
 from streamer.engine import Engine
 from streamer.engine.scheduler import Health, Scheduler
+from streamer.judging import Batched
 from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
@@ -43,6 +44,7 @@ class Server:
         self._draining = False
         self._pages = Pages(page_folder())
         self._scheduler: Scheduler | None = None
+        self._judging: Batched | None = None
         self._server: SocketServer | None = None
         self.settled = asyncio.Event()
         """Set once the model is warm, or has failed."""
@@ -65,6 +67,7 @@ class Server:
     async def start(self) -> None:
         """Listen, and begin to load the model. Raises ``OSError`` when the port cannot be had."""
         loop = asyncio.get_running_loop()
+        self._judging = Batched(self._judge)
         self._scheduler = Scheduler(self._build, deliver=loop.call_soon_threadsafe, observe=self.metrics.batch)
         self._scheduler.on_health(self._health_changed)
         self.metrics.sessions.set_function(lambda: len(self._connections))
@@ -98,6 +101,8 @@ class Server:
         self._server.close()
         await self._server.wait_closed()
         await asyncio.to_thread(self.scheduler.close)
+        assert self._judging
+        await asyncio.to_thread(self._judging.close)
 
     async def _drain(self, connection: Connection) -> None:
         try:
@@ -115,8 +120,9 @@ class Server:
     async def _serve(self, socket: ServerConnection) -> None:
         info = self.scheduler.info
         assert info, "admission lets nobody in before the model is known"
+        assert self._judging
         rooms = Rooms(
-            judge=self._judge,
+            judge=self._judging,
             scheduler=self.scheduler,
             open_decoder=ContainerDecoder,
             metrics=self.metrics,

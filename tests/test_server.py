@@ -32,6 +32,9 @@ class Loud:
 
         return judgement(samples)
 
+    def judge_many(self, requests):
+        return [stream.judge(samples) for stream, samples in requests]
+
 
 @pytest.fixture(scope="module")
 def server():

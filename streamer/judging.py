@@ -1,0 +1,180 @@
+"""Frames before the judge and answers back: at once for one session, or many sessions in one call.
+
+A call for many costs a third of as many calls for one (docs/quality.md), so the sessions of a server share a turn: what came since the
+last turn goes to the judge together, in a thread of its own, at most every ``TURN_S``. Whoever is alone waits for nobody. A turn is
+bounded, and who brings much at once gets it judged over several turns, so that the others need not wait for it.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final, Protocol
+
+import numpy as np
+
+from streamer.core.events import Samples
+from streamer.vad import Judge, Probabilities, Request, Stream
+
+logger: Final = logging.getLogger(__name__)
+
+TURN_S: Final = 0.01  # between the begins of two turns: a tenth of a usual chunk, so that chunks meet, and too short to be seen
+TURN_FRAMES: Final = 512  # frames of one channel in a turn, some 40 ms of work; what waits beyond them takes the next turn
+LINE_FRAMES: Final = 16  # frames of one line in a turn, half a second of Silero's
+
+Answered = Callable[[Probabilities], None]
+Failed = Callable[[BaseException], None]
+
+
+class Line(Protocol):
+    """One session's way to the judge. Answers come in the order of the frames, not always as many at a time as were asked."""
+
+    def ask(self, samples: Samples) -> None:
+        """Have int16 ``[channels, frames * frame_samples]`` judged."""
+
+    def close(self) -> None:
+        """Nobody waits for answers any more."""
+
+
+class Judging(Protocol):
+    """What a session is judged by."""
+
+    @property
+    def frame_samples(self) -> int: ...
+
+    def open(self, channels: int, answered: Answered, failed: Failed) -> Line:
+        """A line whose frames are answered through ``answered``, until a fault of the judge, told through ``failed``, ends it."""
+
+
+class Inline:
+    """Judges at once, where it was asked: for a session that has its judge to itself."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    @property
+    def frame_samples(self) -> int:
+        return self._judge.frame_samples
+
+    def open(self, channels: int, answered: Answered, failed: Failed) -> Line:
+        return _InlineLine(self._judge.open(channels), answered)
+
+
+class _InlineLine:
+    def __init__(self, stream: Stream, answered: Answered) -> None:
+        self._stream, self._answered = stream, answered
+
+    def ask(self, samples: Samples) -> None:
+        self._answered(self._stream.judge(samples))
+
+    def close(self) -> None:
+        pass
+
+
+class Batched:
+    """One judge for all sessions of the running event loop, on which the answers come."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, "judge")
+        self._waiting: deque[_BatchedLine] = deque()  # each once, and none that is being judged
+        self._judging = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._earliest = 0.0  # the loop's time of the next turn
+
+    @property
+    def frame_samples(self) -> int:
+        return self._judge.frame_samples
+
+    def open(self, channels: int, answered: Answered, failed: Failed) -> Line:
+        return _BatchedLine(self._judge.open(channels), answered, failed, self._wait)
+
+    def close(self) -> None:
+        """End the thread after the turn that it is in; waits for that, so not on the loop."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _wait(self, line: "_BatchedLine") -> None:
+        self._waiting.append(line)
+        self._set_timer()
+
+    def _set_timer(self) -> None:
+        if self._waiting and not self._judging and self._timer is None:
+            self._timer = self._loop.call_later(max(0.0, self._earliest - self._loop.time()), self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._timer = None
+        lines, requests, frames = [], [], 0
+        while self._waiting and frames < TURN_FRAMES:
+            line = self._waiting.popleft()
+            if not line.closed:
+                samples = line.take(LINE_FRAMES * self.frame_samples)
+                lines.append(line)
+                requests.append((line.stream, samples))
+                frames += samples.size // self.frame_samples
+        if not lines:
+            return
+        self._judging = True
+        self._earliest = self._loop.time() + TURN_S
+        future = self._loop.run_in_executor(self._thread, self._judge_all, requests)
+        future.add_done_callback(partial(self._judged, lines))
+
+    def _judge_all(self, requests: list[Request]) -> list[Probabilities]:
+        return self._judge.judge_many(requests)
+
+    def _judged(self, lines: "list[_BatchedLine]", future: "asyncio.Future[list[Probabilities]]") -> None:
+        self._judging = False
+        if future.cancelled():
+            return
+        # Each on its own: a fault in one session may not keep the others from their answers.
+        if error := future.exception():
+            logger.error("the judge failed, which ends %d sessions", len(lines), exc_info=error)
+            for line in lines:
+                self._loop.call_soon(line.fail, error)
+        else:
+            for line, probabilities in zip(lines, future.result(), strict=True):
+                self._loop.call_soon(line.answer, probabilities)
+        self._set_timer()
+
+
+class _BatchedLine:
+    """Either in the queue, or being judged, or with nothing to ask."""
+
+    def __init__(self, stream: Stream, answered: Answered, failed: Failed, wait: "Callable[[_BatchedLine], None]") -> None:
+        self.stream = stream
+        self.closed = False
+        self._answered, self._failed, self._wait = answered, failed, wait
+        self._asked: list[Samples] = []
+        self._busy = False
+
+    def ask(self, samples: Samples) -> None:
+        self._asked.append(samples)
+        self._go_on()
+
+    def close(self) -> None:
+        self.closed = True
+        self._asked.clear()
+
+    def take(self, most: int) -> Samples:
+        """What was asked first, at most ``most`` samples of each channel."""
+        samples = np.concatenate(self._asked, axis=1)
+        self._asked = [samples[:, most:]] if samples.shape[1] > most else []
+        return samples[:, :most]
+
+    def answer(self, probabilities: Probabilities) -> None:
+        self._busy = False
+        self._go_on()
+        if not self.closed:
+            self._answered(probabilities)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.closed:
+            self.close()
+            self._failed(error)
+
+    def _go_on(self) -> None:
+        if self._asked and not self._busy and not self.closed:
+            self._busy = True
+            self._wait(self)
