@@ -22,7 +22,7 @@ def partial(text, segment=0, audio_end_ms=0, stable=""):
 
 
 def final(text, segment=0, begin_ms=0, end_ms=1000, **more):
-    given = {"language": None, "emotion": None, "events": ()} | more
+    given = {"language": None, "emotion": None, "events": (), "itn": None} | more
     return Final(
         segment=segment,
         revision=1,
