@@ -5,9 +5,10 @@ seconds or half a second between them, a second of the noise before them and mor
 lasts; the noise has its level over the whole item, so many dB below. The same seed gives the same set.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 from typing import Final
 
 import numpy as np
@@ -30,7 +31,7 @@ TRAIL_S: Final = 1.3
 PAUSES_S: Final = (1.5, 0.5)
 SNRS_DB: Final = (20, 10, 5, 0)
 NOISES: Final = ("white", "pink", "babble", "music", "hum", "clicks")
-QUICK: Final = ("clean/silence", "10dB/white", "5dB/music", "nonspeech/hum", "nonspeech/clicks", "nonspeech/music")
+QUICK: Final = ("clean/reading", "10dB/hum", "5dB/music", "nonspeech/hum", "nonspeech/clicks", "nonspeech/music")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +59,25 @@ def builtin(*, seed: int = 0, quick: bool = False) -> Corpus:
 
 def _spoken(voices: Voices, seed: int) -> list[Item]:
     """Read and made voices take turns; an item is in one language, so that it can be scored."""
-    conditions: list[tuple[str, str, float | None]] = [("clean", "silence", None)]
+    conditions: list[tuple[str, str, float | None]] = [("clean", "reading", None), ("clean", "voices", None)]
     conditions += [(f"{snr}dB", noise, float(snr)) for snr in SNRS_DB for noise in NOISES]
     items = []
-    at = 0
-    for number, (folder, noise, snr) in enumerate(conditions):
-        utterances, at = _choose(voices, number, at)
+    for number, ((folder, noise, snr), utterances) in enumerate(zip(conditions, _turns(voices), strict=False)):
         mix = partial(_mixed, utterances, _maker(noise, voices), snr, seed=(seed, number))
         labels = Labels(language=utterances[0].language, speech=placed(utterances), texts=(_text(utterances),))
         items.append(Item(name=f"{folder}/{noise}", labels=labels, load=partial(_sound, mix)))
     return items
 
 
-def _choose(voices: Voices, number: int, at: int) -> tuple[tuple[Utterance, ...], int]:
-    """Two items in three are read, two or three clauses each; the others say one made sentence twice."""
-    if voices.read and (number % 3 != 2 or not voices.made):
-        count = 3 - number % 2
-        return tuple(voices.read[(at + step) % len(voices.read)] for step in range(count)), at + count
-    line = voices.made[number // 3 % len(voices.made)]
-    return (line, line), at
+def _turns(voices: Voices) -> Iterator[tuple[Utterance, ...]]:
+    """Without end: three clauses that are read, a made sentence twice, two clauses, three, a made sentence twice.
+
+    Five turns to six noises, so that each noise meets every kind of voice.
+    """
+    read, made = (cycle(given or voices.read or voices.made) for given in (voices.read, voices.made))
+    while True:
+        for clauses in (3, 0, 2, 3, 0):
+            yield tuple(next(read) for _ in range(clauses)) if clauses and voices.read else (next(made),) * 2
 
 
 def _text(utterances: Sequence[Utterance]) -> str:
@@ -123,7 +124,15 @@ def _alone(name: str, maker: Maker, seed: tuple[int, int]) -> Wave:
 
 
 def _maker(noise: str, voices: Voices) -> Maker:
-    makers: dict[str, Maker] = {"white": white, "pink": pink, "music": music, "hum": hum, "clicks": clicks, "silence": white}
+    makers: dict[str, Maker] = {
+        "white": white,
+        "pink": pink,
+        "music": music,
+        "hum": hum,
+        "clicks": clicks,
+        "reading": white,
+        "voices": white,
+    }
     return makers.get(noise) or partial(_babble, voices.read or voices.made)
 
 

@@ -26,14 +26,14 @@ def bench(*arguments):
 
 
 def test_the_built_in_set_is_measured_from_one_command(capsys, tmp_path):
-    assert bench("--quick", "--only", "*/white", "--json", tmp_path / "out.json", "--engine-latency-ms", "50") == 0
+    assert bench("--quick", "--only", "10dB/*", "--json", tmp_path / "out.json", "--engine-latency-ms", "50") == 0
 
     made = json.loads((tmp_path / "out.json").read_text())
-    assert list(made["files"]) == ["10dB/white"]
+    assert list(made["files"]) == ["10dB/hum"]
     assert made["model"] == "scripted"
     assert made["vad_judge"] == "webrtc"
     assert made["command"] == (
-        "streamer bench quality --model scripted --vad webrtc --quick --only '*/white' --chunk-ms 100 --engine-latency-ms 50 --seed 0"
+        "streamer bench quality --model scripted --vad webrtc --quick --only '10dB/*' --chunk-ms 100 --engine-latency-ms 50 --seed 0"
     )
     table = capsys.readouterr().out
     assert table.splitlines()[0].split() == ["all"]
