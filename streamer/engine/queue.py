@@ -2,8 +2,8 @@
 
 - Finals go before speculative decodes, those before partials, those before sounds. Speculations and partials lead batches in turn:
   speculations are longer, and one of them always waits, so that short partials would hardly ever find a batch of their length.
-- Among equals sessions take turns: a job's turn is one after its session's last, and never before the turn that is being served, so
-  that neither a backlog nor a long wait of one client delays another's sentence.
+- Among equals sessions take turns: a job's turn is one after its session's last, never before the turn that is being served, and right
+  after it at the latest where nothing of its session waits. So neither a backlog nor a long wait of one client delays another's sentence.
 - A session has at most one partial of a segment queued; a newer one takes its place.
 - One batch holds jobs of one length bucket, at most so many items and so many seconds of padded audio. Other lengths join where padding
   them is cheaper than another forward, and less urgent jobs once all that are more urgent are in.
@@ -162,7 +162,10 @@ class JobQueue:
         turns = self._next[kind]
         if not any(self._lines[kind]):
             turns.clear()
-        turn = max(self._serving[kind], turns.get(job.session, 0))
+        serving, mine = self._serving[kind], self._of_session[job.session].values()
+        turn = max(serving, turns.get(job.session, 0))
+        if not any(entry.kind is kind for entry in mine):
+            turn = min(turn, serving + 1)  # rides in batches of others are no debt
         turns[job.session] = turn + 1
         entry = Entry(job, kind, turn, number, since, self._bucket(job))
         insort(self._lines[kind][entry.bucket], entry, key=_place)
