@@ -11,6 +11,7 @@ from typing import Any, Final
 from streamer.connection import Limits
 from streamer.engine.models import ModelSettings, usual_caches
 from streamer.errors import ConfigurationError
+from streamer.vad import choose
 
 DEFAULT_PORT: Final = 8765
 
@@ -22,6 +23,7 @@ class Settings:
     models: ModelSettings
     model: str | None = None
     device: str = "auto"
+    vad: str = choose.DEFAULT
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
     limits: Limits = field(default_factory=Limits)
@@ -67,6 +69,12 @@ def _device(text: str) -> str:
     return text
 
 
+def _vad(text: str) -> str:
+    if text not in choose.NAMES:
+        raise ValueError(text)
+    return text
+
+
 VARIABLES: Final = (
     Variable("STREAMER_HOST", "host", "127.0.0.1", "address to listen on", str, "an address"),
     Variable("STREAMER_PORT", "port", str(DEFAULT_PORT), "port to listen on; 0 lets the system choose", _integer(0, 65_535), "0 to 65535"),
@@ -79,6 +87,7 @@ VARIABLES: Final = (
         "a name or a folder",
     ),
     Variable("STREAMER_DEVICE", "device", "auto", "where the model runs", _device, "auto, cpu, cuda or cuda:N"),
+    Variable("STREAMER_VAD", "vad", choose.DEFAULT, "what finds speech: silero or webrtc", _vad, " or ".join(choose.NAMES)),
     Variable("STREAMER_CACHE", "cache", "~/.cache/streamer", "where downloaded weights are kept", Path, "a folder"),
     Variable("STREAMER_OFFLINE", "offline", "no", "never ask a model hub", _flag, "yes or no"),
     Variable(

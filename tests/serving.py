@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from streamer.connection import Limits
 from streamer.engine.scripted import Scripted
 from streamer.server import Server
-from streamer.vad.webrtc import WebRtc
+from streamer.vad.choose import choose_judge
 
 
 class Running:
@@ -50,7 +50,7 @@ def serving(build=Scripted, *, judge=None, warm=True, **limits):
     started, failures, box = threading.Event(), [], []
 
     async def main():
-        server = Server(build, judge or WebRtc(), limits=Limits(**{"drain_s": 5.0, **limits}))
+        server = Server(build, judge or choose_judge(), limits=Limits(**{"drain_s": 5.0, **limits}))
         stop = asyncio.Event()
         try:
             await server.start()

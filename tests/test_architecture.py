@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "streamer"
 
-CONCRETE = "torch funasr webrtcvad streamer.engine.sensevoice streamer.engine.bundled streamer.engine.scripted streamer.vad.webrtc"
+CONCRETE = (
+    "torch funasr onnxruntime webrtcvad streamer.engine.sensevoice streamer.engine.bundled streamer.engine.scripted "
+    "streamer.vad.silero streamer.vad.webrtc"
+)
 OUTSIDE = "streamer.settings streamer.engine streamer.vad streamer.wires streamer.server"
 NEVER = {
     "core": f"asyncio threading time logging os websockets torch funasr {OUTSIDE}",
@@ -64,7 +67,7 @@ def test_only_the_door_and_the_settings_read_arguments_and_environment():
 
 @pytest.mark.parametrize("module", ["streamer.server", "streamer.__main__", "streamer.engine.models", "streamer.local"])
 def test_importing_the_server_loads_no_model_library(module):
-    heavy = "torch funasr moonshine_voice av modelscope transformers"
+    heavy = "torch onnxruntime funasr moonshine_voice av modelscope transformers"
     code = f"import sys, {module}; print([name for name in {heavy.split()} if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60, check=True)
 

@@ -23,7 +23,7 @@ from streamer.local import transcribe_stream
 from streamer.media import FileAudio
 from streamer.server import Server
 from streamer.settings import Settings
-from streamer.vad.webrtc import WebRtc
+from streamer.vad.choose import choose_judge
 from streamer.wires.native import Native
 
 AT_ONCE: Final = 4  # files side by side: enough to fill batches while one file's decoder or voice detector is slow
@@ -57,7 +57,7 @@ class InProcess:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._judge = WebRtc()
+        self._judge = choose_judge(settings.vad)
         self._numbers = count(1)
 
     async def __aenter__(self) -> Self:
@@ -139,7 +139,7 @@ class SelfServed(Remote):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("", paced=True)
-        self._server = Server(lambda: _build(settings), WebRtc(), limits=settings.limits)
+        self._server = Server(lambda: _build(settings), choose_judge(settings.vad), limits=settings.limits)
 
     async def __aenter__(self) -> Self:
         await self._server.start()

@@ -10,18 +10,16 @@ from dataclasses import fields
 from fnmatch import fnmatch
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from streamer.errors import ConfigurationError, InvalidSetting
+from streamer.vad.choose import DEFAULT, NAMES, choose_judge
 
 if TYPE_CHECKING:
     from streamer.bench.manifest import Corpus, Item
     from streamer.core.events import Settings as SessionSettings
     from streamer.engine import Engine
     from streamer.settings import Settings
-    from streamer.vad import Judge
-
-DEFAULT_JUDGE: Final = "webrtc"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     quality.add_argument("--json", type=Path, metavar="OUT", help="write all figures, overall and per file")
     quality.add_argument("--model", metavar="NAME|PATH", help="a model's name, or the folder of its weights (default: as serve)")
     quality.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N (default: auto)")
-    quality.add_argument("--vad", metavar="JUDGE", default=DEFAULT_JUDGE, help=f"the judge of frames (default: {DEFAULT_JUDGE})")
+    quality.add_argument("--vad", metavar="JUDGE", default=DEFAULT, help=f"the judge of frames: {' or '.join(NAMES)} (default: {DEFAULT})")
     quality.add_argument("--telephone", action="store_true", help="send everything as 8 kHz mu-law")
     quality.add_argument("--ablate", action="store_true", help="also without the stabiliser and without speculative finals")
     quality.add_argument("--quick", action="store_true", help="a sixth of the built-in set")
@@ -70,7 +68,7 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     session = session_settings(arguments.set)
     _require_writable(arguments.json)
     corpus = _corpus(arguments)
-    judge = make_judge(arguments.vad)
+    judge = choose_judge(arguments.vad)
     # Libraries print on import and on load; standard output is the report's.
     with redirect_stdout(sys.stderr):
         engine = _engine(arguments.model or settings.model, arguments.device or settings.device, settings)
@@ -113,15 +111,6 @@ def session_settings(given: list[str]) -> "SessionSettings":
         return SessionSettings(**changes)
     except InvalidSetting as error:
         raise ConfigurationError(f"--set: {error}") from None
-
-
-def make_judge(name: str) -> "Judge":
-    """Raises ``ConfigurationError``."""
-    from streamer.vad.webrtc import WebRtc
-
-    if name != DEFAULT_JUDGE:
-        raise ConfigurationError(f"--vad is {name!r}, expected {DEFAULT_JUDGE}")
-    return WebRtc()
 
 
 def command_of(arguments: argparse.Namespace) -> str:

@@ -14,7 +14,7 @@ from streamer.engine.models import Models
 from streamer.engine.scheduler import Health
 from streamer.server import Server
 from streamer.settings import Settings
-from streamer.vad.webrtc import WebRtc
+from streamer.vad import choose
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", help="a model's name (sensevoice, bundled, miniature) or the folder of its weights (default: SenseVoiceSmall)"
     )
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--vad", choices=choose.NAMES, help=f"what finds speech (default: {choose.DEFAULT})")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     logging.basicConfig(level=arguments.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
     for noisy in ("websockets", "httpx"):  # our own two lines a session say more; httpx would log signed download addresses
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    given = {name: value for name in ("host", "port", "model", "device") if (value := getattr(arguments, name)) is not None}
+    given = {name: value for name in ("host", "port", "model", "device", "vad") if (value := getattr(arguments, name)) is not None}
     try:
         import uvloop
     except ImportError:  # no wheel for this platform
@@ -41,7 +42,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 async def serve(settings: Settings) -> int:
     """Until SIGINT or SIGTERM. Returns the exit code."""
-    server = Server(lambda: _build(settings), WebRtc(), host=settings.host, port=settings.port, limits=settings.limits)
+    judge = choose.choose_judge(settings.vad)
+    server = Server(lambda: _build(settings), judge, host=settings.host, port=settings.port, limits=settings.limits)
     try:
         await server.start()
     except OSError as error:
