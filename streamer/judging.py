@@ -81,7 +81,7 @@ class Batched:
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, "judge")
         self._waiting: deque[_BatchedLine] = deque()  # each once, and none that is being judged
-        self._judging = False
+        self._judging = self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._earliest = 0.0  # the loop's time of the next turn
 
@@ -92,9 +92,10 @@ class Batched:
     def open(self, channels: int, answered: Answered, failed: Failed) -> Line:
         return _BatchedLine(self._judge.open(channels), answered, failed, self._wait)
 
-    def close(self) -> None:
-        """End the thread after the turn that it is in; waits for that, so not on the loop."""
-        self._thread.shutdown(cancel_futures=True)
+    async def close(self) -> None:
+        """Take no more turns, and wait for the end of the thread."""
+        self._closed = True
+        await asyncio.to_thread(self._thread.shutdown)
 
     def _wait(self, line: "_BatchedLine") -> None:
         self._waiting.append(line)
@@ -106,6 +107,8 @@ class Batched:
 
     def _take_turn(self) -> None:
         self._timer = None
+        if self._closed:
+            return
         lines, requests, frames = [], [], 0
         while self._waiting and frames < TURN_FRAMES:
             line = self._waiting.popleft()

@@ -102,7 +102,7 @@ class Server:
         await self._server.wait_closed()
         await asyncio.to_thread(self.scheduler.close)
         assert self._judging
-        await asyncio.to_thread(self._judging.close)
+        await self._judging.close()
 
     async def _drain(self, connection: Connection) -> None:
         try:

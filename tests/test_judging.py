@@ -81,7 +81,7 @@ def on_a_loop(work, judge):
             await work(judging)
         finally:
             judge.gate.set()
-            await asyncio.to_thread(judging.close)
+            await judging.close()
 
     asyncio.run(main())
 
@@ -197,3 +197,17 @@ def test_nobody_answers_a_line_that_was_closed(judge):
 
     on_a_loop(work, judge)
     assert judge.calls == [[1], [1]]
+
+
+def test_what_is_asked_after_the_end_is_not_judged(judge):
+    async def work(judging):
+        late = Listener(judging)
+        late.line.ask(frames(1))
+        await late.hears(1)
+        late.line.ask(frames(2))
+        await judging.close()
+        late.line.ask(frames(3))
+        await asyncio.sleep(0)
+
+    on_a_loop(work, judge)
+    assert judge.calls == [[1]]

@@ -3,14 +3,16 @@
 Rules, each a number below with its reason:
 - a segment opens once the last ``ONSET_WINDOW_MS`` hold ``ONSET_MS`` of evidence, which is probability times time, so that doubtful
   sound has to last longer; a burst with less opens nothing. It begins ``PRE_ROLL_MS`` earlier, outside the last one;
-- it pauses after ``TAIL_PAD_MS`` of silence: enough for a soft last syllable, and the moment a speculative decode is worth starting;
-- it ends after the session's endpoint silence: all of it while the segment is short, ``LEAST_PATIENCE`` of it once it is long;
+- it pauses, and in the end ends, ``TAIL_PAD_MS`` after the last speech: enough for a soft last syllable, and the moment a speculative
+  decode is worth starting;
+- it is decided to end after the session's endpoint silence: all of it while the segment is short, ``LEAST_PATIENCE`` of it once it is long;
 - as long as the session allows, it is cut where it is quietest and least like speech;
 - a flush or a stop ends it at once.
 One frame in, at most a few events out. Positions are absolute samples.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -23,7 +25,7 @@ ONSET_MS: Final = 45  # two clear frames of 32 ms, three of 20
 ONSET_WINDOW_MS: Final = 120
 RESUME_MS: Final = 25  # of evidence without a gap ends a pause, or a click would keep the segment open
 PRE_ROLL_MS: Final = 300  # soft onsets; with 100 ms users of peers lost first syllables
-TAIL_PAD_MS: Final = 200
+TAIL_PAD_MS: Final = (200, 300)  # half of the endpoint silence within these, so that the decode has the other half
 PATIENT: Final = 0.25  # up to this share of the longest segment the endpoint silence is needed in full
 QUICK: Final = 0.75  # from this share on, LEAST_PATIENCE of it; between the two it falls evenly
 LEAST_PATIENCE: Final = 0.5
@@ -70,7 +72,11 @@ class Endpointer:
 
     def __init__(self, frame_samples: int, settings: Settings) -> None:
         self._frame = frame_samples
-        self._recent: deque[float] = deque(maxlen=self._frames(ONSET_WINDOW_MS))  # probabilities, of evidence only
+        window = self._frames(ONSET_WINDOW_MS)
+        self._recent: deque[float] = deque(maxlen=window)  # probabilities, of evidence only
+        self._onset_reach = to_samples(PRE_ROLL_MS) + window * frame_samples
+        self._onset_evidence = ONSET_MS * SAMPLES_PER_MS / frame_samples  # in probabilities, one frame each
+        self._resume_evidence = RESUME_MS * SAMPLES_PER_MS / frame_samples
         self.configure(settings)
         self.position = 0
         """Absolute sample after the last frame."""
@@ -100,12 +106,13 @@ class Endpointer:
         """The open segment is in a silence that has lasted for the tail pad."""
         return self._paused
 
-    def push(self, probability: float, level_db: float) -> list[Boundary]:
+    def push(self, probability: float, level_db: float) -> Sequence[Boundary]:
         """Take the next frame: its speech probability and its level in dBFS."""
         self.position += self._frame
-        self._recent.append(probability if probability >= SPEECH else 0.0)
+        evident = probability >= SPEECH
+        self._recent.append(probability if evident else 0.0)
         if self.begin is None:
-            return self._between()
+            return self._between() if evident else ()
         self._costs.append(level_db + CUT_SPEECH_DB * probability)
         return self._inside(self.begin, probability)
 
@@ -115,39 +122,33 @@ class Endpointer:
             return []
         return [self._close(at, reason)]
 
-    @property
-    def _onset_reach(self) -> int:
-        return to_samples(PRE_ROLL_MS) + (self._recent.maxlen or 0) * self._frame
-
     def _frames(self, ms: int) -> int:
         return -(-to_samples(ms) // self._frame)
 
-    def _ms(self, probabilities: float) -> float:
-        """The evidence in a sum of frames' probabilities."""
-        return probabilities * self._frame / SAMPLES_PER_MS
-
-    def _between(self) -> list[Boundary]:
-        if not self._recent[-1] or self._ms(sum(self._recent)) < ONSET_MS:
-            return []
+    def _between(self) -> Sequence[Boundary]:
+        if sum(self._recent) < self._onset_evidence:
+            return ()
         first = next(n for n, probability in enumerate(self._recent) if probability)
         onset = self.position - (len(self._recent) - first) * self._frame
         return [self._open(max(self._floor, onset - to_samples(PRE_ROLL_MS), 0))]
 
     def _open(self, begin: int) -> Opened:
-        self.begin, self._speech_end, self._paused, self._run = begin, self.position, False, float(RESUME_MS)
+        self.begin, self._speech_end, self._paused, self._run = begin, self.position, False, self._resume_evidence
         self._costs, self._costs_begin = [], self.position
         return Opened(begin)
 
-    def _inside(self, begin: int, probability: float) -> list[Boundary]:
+    def _inside(self, begin: int, probability: float) -> Sequence[Boundary]:
         boundaries: list[Boundary] = []
         self._run = self._run + probability if probability >= RELEASE else 0.0
-        if self._ms(self._run) >= RESUME_MS:
+        if self._run >= self._resume_evidence:
             self._speech_end = self.position
             if self._paused:
                 self._paused = False
                 boundaries.append(Resumed())
+            elif self.position - begin < self._longest:
+                return ()  # most frames: speech goes on
         silence, enough = self.position - self._speech_end, self._patience(begin)
-        tail = min(to_samples(TAIL_PAD_MS), enough)
+        tail = _tail(enough)
         if silence >= enough:
             return [*boundaries, self._close(self._speech_end + tail, EndReason.ENDPOINT)]
         if silence >= tail and not self._paused:
@@ -191,3 +192,9 @@ class Endpointer:
         sums = {end: sum(self._costs[end - width : end]) for end in range(first, len(self._costs) + 1)}
         best = min(sums, key=lambda end: (sums[end], -end))
         return self._costs_begin + best * self._frame - width * self._frame // 2
+
+
+def _tail(silence: int) -> int:
+    """What stays of a silence that ends a segment."""
+    least, most = map(to_samples, TAIL_PAD_MS)
+    return min(silence, max(least, min(most, silence // 2)))

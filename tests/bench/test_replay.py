@@ -56,7 +56,7 @@ def test_the_end_is_decided_when_the_silence_has_lasted_and_the_final_is_there()
 def test_an_engine_slower_than_the_silence_answers_late():
     made = replay(pace=Pace(latency_ms=500))
 
-    assert [at for at, _ in made.of(Final)] == [3700.0, 5900.0]
+    assert [at for at, _ in made.of(Final)] == [3800.0, 6000.0]
 
 
 def test_the_same_audio_gives_the_same_messages_at_the_same_times():

@@ -24,8 +24,8 @@ def test_speech_opens_a_segment_that_begins_before_it_and_ends_after_it():
     # 1 s of silence, 0.4 s of speech, 0.6 s of silence.
     assert run("." * 50 + "#" * 20 + "." * 30) == [
         Opened(16_000 - to_samples(300)),
-        Paused(16_000 + 6_400 + to_samples(200)),
-        Ended(16_000 + 6_400 + to_samples(200), EndReason.ENDPOINT),
+        Paused(16_000 + 6_400 + to_samples(300)),
+        Ended(16_000 + 6_400 + to_samples(300), EndReason.ENDPOINT),
     ]
 
 
@@ -65,18 +65,18 @@ def test_speech_after_a_pause_resumes_the_segment():
     events = run("#" * 10 + "." * 15 + "#" * 10 + "." * 30)
 
     assert [type(event) for event in events] == [Opened, Paused, Resumed, Paused, Ended]
-    assert events[-1].end == 35 * FRAME + to_samples(200)
+    assert events[-1].end == 35 * FRAME + to_samples(300)
 
 
 def test_a_click_within_a_pause_does_not_hold_the_segment_open():
     events = run("#" * 10 + "." * 15 + "#" + "." * 14)
 
-    assert events[-1] == Ended(10 * FRAME + to_samples(200), EndReason.ENDPOINT)
+    assert events[-1] == Ended(10 * FRAME + to_samples(300), EndReason.ENDPOINT)
 
 
 def test_one_clear_frame_of_32_ms_ends_a_pause_and_a_doubtful_one_does_not():
-    clear = run("####" + "." * 8 + "#" + "." * 4, frame=512)
-    doubtful = run("####" + "." * 8 + "5" + "." * 4, frame=512)
+    clear = run("####" + "." * 10 + "#" + "." * 4, frame=512)
+    doubtful = run("####" + "." * 10 + "5" + "." * 4, frame=512)
 
     assert [type(event) for event in clear] == [Opened, Paused, Resumed]
     assert [type(event) for event in doubtful] == [Opened, Paused]
@@ -106,6 +106,13 @@ def test_the_pause_is_told_with_the_end_that_the_segment_gets_whatever_its_lengt
             told, ended = [event for event in events if isinstance(event, Paused)], events[-1]
             assert isinstance(ended, Ended)
             assert not told or told[-1].end == ended.end
+
+
+@pytest.mark.parametrize(("silence_ms", "kept_ms"), [(100, 100), (200, 200), (300, 200), (500, 250), (600, 300), (2_000, 300)])
+def test_half_of_the_silence_stays_within_200_and_300_ms(silence_ms, kept_ms):
+    events = run("#" * 10 + "." * 110, Settings(endpoint_silence_ms=silence_ms))
+
+    assert events[-1].end == 10 * FRAME + to_samples(kept_ms)
 
 
 def test_a_short_endpoint_silence_bounds_the_tail_too():
@@ -145,9 +152,9 @@ def test_a_cut_after_the_last_speech_opens_no_segment_of_silence():
 
 
 def test_a_cut_in_a_pause_ends_where_the_pause_said():
-    events = run("#" * 89 + "." * 11, Settings(max_segment_ms=2_000, endpoint_silence_ms=1_000))
+    events = run("#" * 84 + "." * 16, Settings(max_segment_ms=2_000, endpoint_silence_ms=1_000))
 
-    assert events[1:] == [Paused(89 * FRAME + to_samples(200)), Ended(89 * FRAME + to_samples(200), EndReason.MAX_LENGTH)]
+    assert events[1:] == [Paused(84 * FRAME + to_samples(250)), Ended(84 * FRAME + to_samples(250), EndReason.MAX_LENGTH)]
 
 
 def test_a_flush_ends_the_segment_in_the_middle_of_a_frame():

@@ -62,7 +62,7 @@ def test_a_sentence_opens_refreshes_ends_and_is_settled():
     assert len(driver.partials) >= 3
     assert kinds[-2:] == [SpeechEnded, Final]
     final = driver.finals[0]
-    assert (final.segment, final.begin_ms, final.end_ms, final.end_reason) == (0, 100, 1800, "endpoint")
+    assert (final.segment, final.begin_ms, final.end_ms, final.end_reason) == (0, 100, 1900, "endpoint")
     assert final.revision == len(driver.partials)
     assert final.text == heard(driver.submitted[-1]).raw_text.rpartition("|>")[2]
     assert final.words[0].begin_ms == 100
@@ -79,9 +79,9 @@ def test_speech_that_goes_on_makes_the_speculative_decode_a_partial():
     driver = Driver().start().hear(speech("#" * 30 + "." * 15 + "#" * 30 + "." * 40), cuts=range(0, 100_000, 640))
 
     speculative = [job for job in driver.submitted if job.kind is JobKind.SPECULATIVE]
-    assert [job.end for job in speculative] == [(30 * 20 + 200) * 16, (75 * 20 + 200) * 16]
+    assert [job.end for job in speculative] == [(30 * 20 + 300) * 16, (75 * 20 + 300) * 16]
     assert len(driver.finals) == 1
-    assert driver.finals[0].end_ms == 1700
+    assert driver.finals[0].end_ms == 1800
 
 
 def test_one_partial_is_in_flight_and_a_slow_engine_gives_fewer_of_them():
@@ -183,7 +183,7 @@ def test_a_failed_segment_leaves_as_an_error_and_the_session_goes_on():
 
     errors = driver.of(ErrorSent)
     assert [(e.code, e.segment, e.fatal) for e in errors] == [("transcription_failed", 0, False)]
-    assert errors[0].message == "segment 0 (1.7 s) could not be transcribed: out of memory; the session goes on"
+    assert errors[0].message == "segment 0 (1.8 s) could not be transcribed: out of memory; the session goes on"
     assert [final.segment for final in driver.finals] == [1]
     assert driver.sent[-1].totals["errors"] == 1
 
@@ -223,7 +223,7 @@ def test_channels_have_segments_of_their_own():
     driver = Driver().start(channels=2).hear(np.stack([left, right], axis=1).reshape(-1))
     driver.stop()
 
-    assert [(f.channel, f.segment, f.begin_ms, f.end_ms) for f in driver.finals] == [(0, 0, 0, 1000), (1, 1, 900, 2400)]
+    assert [(f.channel, f.segment, f.begin_ms, f.end_ms) for f in driver.finals] == [(0, 0, 0, 1100), (1, 1, 900, 2400)]
 
 
 def test_what_the_model_cannot_do_is_said():
@@ -406,7 +406,7 @@ def test_words_against_the_models_own_evidence_are_withheld_and_the_sound_is_tol
     assert (final.text, final.words, final.withheld) == ("", (), "applause 0.90, confidence 0.50")
     assert final.raw_text == heard(driver.submitted[-1]).raw_text
     assert driver.partials == []
-    assert driver.of(Sound) == [Sound(channel=0, event="applause", p=0.9, begin_ms=100, end_ms=1800)]
+    assert driver.of(Sound) == [Sound(channel=0, event="applause", p=0.9, begin_ms=100, end_ms=1900)]
 
 
 def test_loud_audio_between_segments_is_asked_about_and_told_as_a_sound():
