@@ -1,12 +1,13 @@
 """Frames before the judge and answers back: at once for one session, or many sessions in one call.
 
 A call for many costs a third of as many calls for one (docs/quality.md), so the sessions of a server share a turn: what came since the
-last turn goes to the judge together, in a thread of its own, at most every ``TURN_S``. Whoever is alone waits for nobody. A turn is
-bounded, and who brings much at once gets it judged over several turns, so that the others need not wait for it.
+last turn goes to the judge together, off the event loop, at most every ``TURN_S``. Whoever is alone waits for nobody. A turn is bounded,
+and who brings much at once gets it judged over several turns, so that the others need not wait for it.
 """
 
 import asyncio
 import logging
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ logger: Final = logging.getLogger(__name__)
 
 TURN_S: Final = 0.01  # between the begins of two turns: a tenth of a usual chunk, so that chunks meet, and too short to be seen
 TURN_FRAMES: Final = 512  # frames of one channel in a turn, some 40 ms of work; what waits beyond them takes the next turn
+CORES_A_THREAD: Final = 4  # a thread serves some 400 speakers, and the model and the sockets want the other cores
 LINE_FRAMES: Final = 16  # frames of one line in a turn, half a second of Silero's
 
 Answered = Callable[[Probabilities], None]
@@ -74,14 +76,15 @@ class _InlineLine:
 
 
 class Batched:
-    """One judge for all sessions of the running event loop, on which the answers come."""
+    """One judge for all sessions of the running event loop, on which the answers come. ``threads`` turns may run side by side."""
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, threads: int | None = None) -> None:
         self._judge = judge
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, "judge")
+        self._free = threads or max(1, (os.cpu_count() or 1) // CORES_A_THREAD)
+        self._threads = ThreadPoolExecutor(self._free, "judge")
         self._waiting: deque[_BatchedLine] = deque()  # each once, and none that is being judged
-        self._judging = self._closed = False
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._earliest = 0.0  # the loop's time of the next turn
 
@@ -93,16 +96,16 @@ class Batched:
         return _BatchedLine(self._judge.open(channels), answered, failed, self._wait)
 
     async def close(self) -> None:
-        """Take no more turns, and wait for the end of the thread."""
+        """Take no more turns, and wait for the end of the threads."""
         self._closed = True
-        await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._threads.shutdown)
 
     def _wait(self, line: "_BatchedLine") -> None:
         self._waiting.append(line)
         self._set_timer()
 
     def _set_timer(self) -> None:
-        if self._waiting and not self._judging and self._timer is None:
+        if self._waiting and self._free and self._timer is None:
             self._timer = self._loop.call_later(max(0.0, self._earliest - self._loop.time()), self._take_turn)
 
     def _take_turn(self) -> None:
@@ -119,16 +122,17 @@ class Batched:
                 frames += samples.size // self.frame_samples
         if not lines:
             return
-        self._judging = True
+        self._free -= 1
         self._earliest = self._loop.time() + TURN_S
-        future = self._loop.run_in_executor(self._thread, self._judge_all, requests)
+        future = self._loop.run_in_executor(self._threads, self._judge_all, requests)
         future.add_done_callback(partial(self._judged, lines))
+        self._set_timer()
 
     def _judge_all(self, requests: list[Request]) -> list[Probabilities]:
         return self._judge.judge_many(requests)
 
     def _judged(self, lines: "list[_BatchedLine]", future: "asyncio.Future[list[Probabilities]]") -> None:
-        self._judging = False
+        self._free += 1
         if future.cancelled():
             return
         # Each on its own: a fault in one session may not keep the others from their answers.

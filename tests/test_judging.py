@@ -74,9 +74,9 @@ def judge():
     return Counting()
 
 
-def on_a_loop(work, judge):
+def on_a_loop(work, judge, threads=1):
     async def main():
-        judging = Batched(judge)
+        judging = Batched(judge, threads)
         try:
             await work(judging)
         finally:
@@ -149,6 +149,25 @@ def test_a_call_is_bounded_and_every_session_gets_its_turn(judge):
     on_a_loop(work, judge)
     assert judge.calls[0] == [LINE_FRAMES] * (TURN_FRAMES // LINE_FRAMES)
     assert judge.calls[1] == [LINE_FRAMES] * 5 + [1] * (TURN_FRAMES // LINE_FRAMES)
+
+
+def test_turns_run_side_by_side_where_there_are_threads_and_no_session_is_in_two_of_them(judge):
+    async def work(judging):
+        first, second = Listener(judging), Listener(judging)
+        judge.gate.clear()
+        first.line.ask(frames(1))
+        await asyncio.to_thread(judge.asked.wait, 10)
+        judge.asked.clear()
+        first.line.ask(frames(2))
+        second.line.ask(frames(3))
+        await asyncio.to_thread(judge.asked.wait, 10)  # a second call, while the first is under way
+        judge.gate.set()
+        await first.hears(2)
+        await second.hears(1)
+        assert first.heard == [(0.001,), (0.002,)]
+
+    on_a_loop(work, judge, threads=2)
+    assert judge.calls == [[1], [1], [1]]
 
 
 def test_a_fault_of_the_judge_is_told_and_later_sessions_are_served(judge, caplog):

@@ -41,7 +41,7 @@ class Judge(Protocol):
         """Answers in the order of the requests, each stream at most once among them.
 
         An answer is the one that ``Stream.judge`` would have given, to the last bit, whoever else is in the call.
-        Any thread, one call at a time.
+        Any thread; a stream is in one call at a time, and calls for different streams may run side by side.
         """
 
 
