@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from streamer.core.events import Samples
-from streamer.engine.sensevoice import Rows
+from streamer.engine.rows import Rows
 
 TIE = 1e-4
 """Two best logits closer than this may fall either way: sums of float32 depend on the order in which a batch's shape adds them up."""
