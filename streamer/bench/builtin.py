@@ -64,7 +64,7 @@ def _spoken(voices: Voices, seed: int) -> list[Item]:
     items = []
     for number, ((folder, noise, snr), utterances) in enumerate(zip(conditions, _turns(voices), strict=False)):
         mix = partial(_mixed, utterances, _maker(noise, voices), snr, seed=(seed, number))
-        labels = Labels(language=utterances[0].language, speech=placed(utterances), texts=(_text(utterances),))
+        labels = Labels(language=utterances[0].language, speech=placed(utterances), text=_text(utterances))
         items.append(Item(name=f"{folder}/{noise}", labels=labels, load=partial(_sound, mix)))
     return items
 

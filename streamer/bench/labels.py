@@ -9,7 +9,7 @@ Kinds, by the words in them (a kind of several parts, such as ``emotion|transcri
     emotion                    one label
     event, sound, music        one or more; an event that is no voice also says that there are no words
     noise, silence             there are no words
-    stereo                     texts of the channels in brackets, separated by " / "
+    stereo                     the channels are heard apart, one speaker each; what the label quotes is not all they say
 """
 
 import re
@@ -35,8 +35,10 @@ class Labels:
     language: str | None = None
     speech: Spans | None = None
     """Where speech is, of channel 0, in milliseconds."""
-    texts: tuple[str, ...] | None = None
-    """What is said, one text for each channel."""
+    text: str | None = None
+    """All that is said."""
+    apart: bool = False
+    """Each channel is a speaker, and is streamed as a channel of its own."""
     emotion: str | None = None
     events: frozenset[str] | None = None
     """Any of these is right; the model's own labels."""
@@ -98,7 +100,7 @@ def _transcript(row: Row, known: Labels) -> Labels:
     if not any(map(str.isalnum, row.label)):
         raise Unusable(f"kind is {row.kind!r}, but there is no text to compare with")
     speech = spans.from_alignments(row.audio)
-    return replace(known, texts=(row.label,), speech=speech, language=known.language or language_code("", row.label))
+    return replace(known, text=row.label, speech=speech, language=known.language or language_code("", row.label))
 
 
 def _speech(row: Row, known: Labels) -> Labels:
@@ -134,11 +136,7 @@ def _noise(row: Row, known: Labels) -> Labels:
 
 
 def _stereo(row: Row, known: Labels) -> Labels:
-    bracketed = re.search(r"\((.*)\)", row.label)
-    texts = tuple(text.strip() for text in (bracketed[1] if bracketed else row.label).split(" / "))
-    if len(texts) < 2 or not all(texts):
-        raise Unusable(f"label is {row.label!r}, expected the text of each channel in brackets, separated by ' / '")
-    return replace(known, texts=texts, language=known.language or language_code("", texts[0]))
+    return replace(known, apart=True)
 
 
 def _no_labels(reason: str) -> "Reader":

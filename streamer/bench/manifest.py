@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from streamer.bench.labels import Labels, Row, Unusable, language_code, read_labels
-from streamer.core.events import MAX_CHANNELS, Samples
+from streamer.core.events import Samples
 from streamer.errors import ConfigurationError, MediaError
 from streamer.media import decode_file
 
@@ -92,20 +92,14 @@ def _item(folder: Path, name: str, cells: Mapping[str, str]) -> Item:
     kind = cells["kind"] or "transcript"
     language = language_code(cells["lang"])
     labels = read_labels(Row(path, folder, kind, cells["label"], language))
-    channels = len(labels.texts) if labels.texts and len(labels.texts) > 1 else 1
-    return Item(name=name, labels=labels, load=partial(load, path, channels))
+    return Item(name=name, labels=labels, load=partial(load, path, apart=labels.apart))
 
 
-def load(path: Path, channels: int) -> Sound:
-    """All of a file. ``channels``: 1 mixes down, more must be what the file has. Raises ``MediaError``."""
-    with decode_file(path, channels=1 if channels == 1 else None) as audio:
+def load(path: Path, *, apart: bool = False) -> Sound:
+    """All of a file, its channels mixed into one or kept ``apart``. Raises ``MediaError``."""
+    with decode_file(path, channels=None if apart else 1) as audio:
         blocks = list(audio)
         warning = audio.warning
     if not blocks:
         raise MediaError(f"{path} holds no sound, expected at least a fraction of a second; was it copied to the end?")
-    samples = np.concatenate(blocks, axis=1)
-    if channels > 1 and len(samples) != channels:
-        raise MediaError(
-            f"{path} has {len(samples)} channels, but its label has the texts of {channels} (at most {MAX_CHANNELS} can be streamed)"
-        )
-    return Sound(samples, warning)
+    return Sound(np.concatenate(blocks, axis=1), warning)

@@ -140,11 +140,10 @@ class Bench:
         audio_format, data = encode(samples, self._pace)
         recording = self._replay.run(audio_format, data, partials=not self.is_foreign(labels))
         heard = received(audio_format, data)
-        texted = labels.texts is not None and labels.language is not None
         measures = Measures(
             ms=recording.duration_ms,
             segmentation=segmentation.compare(recording, labels.speech) if labels.speech is not None else SegmentationTally(),
-            text=self._text(labels, recording, heard) if texted else TextTally(),
+            text=self._text(labels, recording, heard),
             stability=self._stability(labels, recording),
             nonspeech=_nonspeech(recording) if labels.nonspeech else NonspeechTally(),
             tags=self._tags(labels, [message for _, message in recording.messages]),
@@ -154,13 +153,10 @@ class Bench:
         return measures, [error.message for _, error in recording.of(ErrorSent)]
 
     def _text(self, labels: Labels, recording: Recording, heard: Samples) -> TextTally:
-        assert labels.texts
-        assert labels.language
-        tally = TextTally()
-        for channel, reference in enumerate(labels.texts):
-            streamed = " ".join(final.text for _, final in recording.of(FinalMessage) if final.channel == channel)
-            tally += text.compare(reference, streamed, decode_whole(self._engine, heard[channel]), labels.language)
-        return tally
+        if labels.text is None or labels.language is None:
+            return TextTally()
+        streamed = " ".join(final.text for _, final in recording.of(FinalMessage))
+        return text.compare(labels.text, streamed, decode_whole(self._engine, heard[0]), labels.language)
 
     def _stability(self, labels: Labels, recording: Recording) -> StabilityTally:
         if labels.nonspeech:
@@ -171,7 +167,7 @@ class Bench:
     def _tags(self, labels: Labels, messages: list[Message]) -> TagTally:
         can = self._engine.info.capabilities
         tally = TagTally()
-        if labels.texts and labels.language and len(can.languages) > 1 and not self.is_foreign(labels):
+        if labels.text and labels.language and len(can.languages) > 1 and not self.is_foreign(labels):
             tally += TagTally(language=((labels.language, tags.heard_language(messages)),))
         if labels.emotion and can.emotion:
             tally += TagTally(emotion=((labels.emotion, tags.heard_emotion(messages)),))

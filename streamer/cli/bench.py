@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     quality.add_argument("--json", type=Path, metavar="OUT", help="write all figures, overall and per file")
     quality.add_argument("--model", metavar="NAME|PATH", help="a model's name, or the folder of its weights (default: as serve)")
     quality.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N (default: auto)")
-    quality.add_argument("--vad", metavar="JUDGE", default=DEFAULT, help=f"the judge of frames: {' or '.join(NAMES)} (default: {DEFAULT})")
+    quality.add_argument("--vad", metavar="JUDGE", choices=NAMES, help=f"what finds speech (default: {DEFAULT})")
     quality.add_argument("--telephone", action="store_true", help="send everything as 8 kHz mu-law")
     quality.add_argument("--ablate", action="store_true", help="also without the stabiliser and without speculative finals")
     quality.add_argument("--quick", action="store_true", help="a sixth of the built-in set")
@@ -68,7 +68,8 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     session = session_settings(arguments.set)
     _require_writable(arguments.json)
     corpus = _corpus(arguments)
-    judge = choose_judge(arguments.vad)
+    vad = arguments.vad or settings.vad
+    judge = choose_judge(vad)
     # Libraries print on import and on load; standard output is the report's.
     with redirect_stdout(sys.stderr):
         engine = _engine(arguments.model or settings.model, arguments.device or settings.device, settings)
@@ -81,9 +82,9 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     engine.close()
     for line in (*table(result), "", *notes(result, model=model, with_ablation=arguments.ablate)):
         print(line)
-    print(f"{model} with {arguments.vad}: {result.overall.ms / 1000:.0f} s of audio in {took:.0f} s", file=sys.stderr)
+    print(f"{model} with {vad}: {result.overall.ms / 1000:.0f} s of audio in {took:.0f} s", file=sys.stderr)
     if arguments.json:
-        report = as_json(result, model=model, vad_judge=arguments.vad, command=command_of(arguments), with_ablation=arguments.ablate)
+        report = as_json(result, model=model, vad_judge=vad, command=command_of(arguments), with_ablation=arguments.ablate)
         arguments.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if not result.files:
         print("streamer: nothing could be measured; the lines above tell why", file=sys.stderr)

@@ -45,8 +45,8 @@ def test_speech_lies_where_it_is_marked_and_noise_is_as_strong_as_its_folder_say
 def test_labels_say_what_is_in_it(corpus):
     by_name = {item.name: item.labels for item in corpus.items}
 
-    assert by_name["clean/reading"].texts == ("It was the best of times, it was the worst of times, it was the age of wisdom,",)
-    assert by_name["clean/voices"].texts == ("please call the office tomorrow morning please call the office tomorrow morning",)
+    assert by_name["clean/reading"].text == "It was the best of times, it was the worst of times, it was the age of wisdom,"
+    assert by_name["clean/voices"].text == "please call the office tomorrow morning please call the office tomorrow morning"
     assert {item.labels.language for item in corpus.items} == {"en", "zh", "yue", "ja", "ko", None}
     assert by_name["nonspeech/hum"].speech == ()
     assert by_name["nonspeech/music"].events == {"bgm"}

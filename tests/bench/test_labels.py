@@ -13,19 +13,17 @@ def read(kind, label, language="en"):
 
 
 def test_each_kind_says_what_it_can():
-    assert read("transcript", "call john smith") == Labels(language="en", texts=("call john smith",))
+    assert read("transcript", "call john smith") == Labels(language="en", text="call john smith")
     assert read("vad_ms (fsmn-vad gold)", "[[70,2340]]", "zh") == Labels(language="zh", speech=((70, 2340),))
     assert read("vad start,end,is_speech", "x,0,0.5,0,0.5,1,1", None) == Labels(speech=((500, 1000),))
-    assert read("emotion|transcript", "disgust | Dogs are sitting") == Labels(
-        language="en", emotion="disgusted", texts=("Dogs are sitting",)
-    )
+    assert read("emotion|transcript", "disgust | Dogs are sitting") == Labels(language="en", emotion="disgusted", text="Dogs are sitting")
     assert read("event", "car_horn", None) == Labels(nonspeech=True)
     assert read("event (a guess)", "Baby cry", None) == Labels(events=frozenset({"cry"}), nonspeech=True)
     assert read("event", "Speech+laughter", None) == Labels(events=frozenset({"speech", "laughter"}))
     assert read("silence", "", None) == Labels(nonspeech=True)
     assert read("noise", "office noise", None) == Labels(nonspeech=True)
-    assert read("stereo", "one each (he began / she vanished)") == Labels(language="en", texts=("he began", "she vanished"))
-    assert read("noisy speech", "hello") == Labels(language="en", texts=("hello",))
+    assert read("stereo", "one each (he began / she vanished)") == Labels(language="en", apart=True)
+    assert read("noisy speech", "hello") == Labels(language="en", text="hello")
     assert read("diarization", "SPEAKER x 1 0.5 1.0 <NA> <NA> a <NA> <NA>") == Labels(language="en", speech=((500, 1500),))
 
 
@@ -39,7 +37,6 @@ def test_each_kind_says_what_it_can():
         ("overlap", "2 speakers", "overlapped speech without its texts has nothing to compare with"),
         ("noise", "babble", "label is 'babble': there may be words in it, so none can be counted as invented"),
         ("emotion", "bored", "emotion is 'bored', which is none that the model has"),
-        ("stereo", "left and right", "label is 'left and right', expected the text of each channel in brackets, separated by ' / '"),
     ],
 )
 def test_what_cannot_be_scored_says_why(kind, label, reason):

@@ -41,7 +41,7 @@ def report(result):
 
 
 def test_the_report_has_exactly_its_keys_overall_and_per_file():
-    made = report(bench().measure(Corpus((item(speech=((1000, 3000),), language="en", texts=("hello",)), item("n", nonspeech=True)))))
+    made = report(bench().measure(Corpus((item(speech=((1000, 3000),), language="en", text="hello"), item("n", nonspeech=True)))))
 
     assert list(made["files"]) == ["a/b", "n"]
     for figures in (made["overall"], *made["files"].values()):
@@ -85,14 +85,14 @@ def test_words_without_speech_are_counted_per_minute():
 
 def test_streamed_text_and_the_whole_file_are_scored_against_the_same_words():
     [(_, final)] = replay(SCRIPT).of(Final)
-    figures = report(bench().measure(Corpus((item(language="en", texts=(final.text,)),))))["overall"]["text"]
+    figures = report(bench().measure(Corpus((item(language="en", text=final.text),))))["overall"]["text"]
 
     assert (figures["wer"], figures["words"]) == (0.0, 10)
     assert figures["offline_wer"] > 0
 
 
 def test_languages_that_the_model_does_not_claim_are_told_apart():
-    made = report(bench().measure(Corpus((item("h", language="hi", texts=("namaste",)), item("e", language="en", texts=("hello",))))))
+    made = report(bench().measure(Corpus((item("h", language="hi", text="namaste"), item("e", language="en", text="hello")))))
 
     assert made["overall"]["text"]["words"] == 1
     assert made["files"]["h"]["text"]["words"] == 1
@@ -103,8 +103,8 @@ def test_languages_that_the_model_does_not_claim_are_told_apart():
 def test_tags_are_compared_where_they_are_labelled():
     corpus = Corpus(
         (
-            item("1", language="en", texts=("a",), emotion="neutral", events=frozenset({"speech"})),
-            item("2", language="zh", texts=("一",), emotion="happy", events=frozenset({"cry"})),
+            item("1", language="en", text="a", emotion="neutral", events=frozenset({"speech"})),
+            item("2", language="zh", text="一", emotion="happy", events=frozenset({"cry"})),
         )
     )
     tags = report(bench().measure(corpus))["overall"]["tags"]
@@ -114,12 +114,13 @@ def test_tags_are_compared_where_they_are_labelled():
     assert tags["event"]["accuracy"] == 0.5
 
 
-def test_each_channel_has_its_own_text():
-    one, other = speech(SCRIPT, seed=1), speech(SCRIPT, seed=2)
-    labels = Labels(language="en", texts=("hello there", "hi"))
-    stereo = Item(name="s", labels=labels, load=lambda: Sound(np.stack([one, other])))
+def test_channels_that_are_apart_are_streamed_as_channels():
+    one, other = speech(SCRIPT, seed=1), speech("." * 210)
+    stereo = Item(name="s", labels=Labels(apart=True), load=lambda: Sound(np.stack([other, one])))
+    result = bench().measure(Corpus((stereo,)))
 
-    assert report(bench().measure(Corpus((stereo,))))["overall"]["text"]["words"] == 3
+    assert result.overall.stability.segments == 1
+    assert report(result)["overall"]["text"]["words"] == 0
 
 
 def test_a_recording_that_cannot_be_read_is_told_and_the_run_goes_on():
@@ -134,7 +135,7 @@ def test_a_recording_that_cannot_be_read_is_told_and_the_run_goes_on():
 
 
 def test_segments_that_failed_are_warnings():
-    result = bench(script=Script(fails=lambda job: "too hard")).measure(Corpus((item(language="en", texts=("hello",)),)))
+    result = bench(script=Script(fails=lambda job: "too hard")).measure(Corpus((item(language="en", text="hello"),)))
 
     assert report(result)["overall"]["text"]["wer"] == 1.0
     assert "could not be transcribed: too hard" in result.warnings[0]

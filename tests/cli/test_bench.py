@@ -60,7 +60,6 @@ def test_exit_code_1_when_nothing_could_be_measured(capsys, folder):
         (["/nowhere"], "/nowhere has no manifest.csv; expected a folder with one"),
         (["--only", "nothing"], "--only is 'nothing', which none of the "),
         (["--json", "/nowhere/out.json"], "--json is /nowhere/out.json, expected a file in a folder that exists"),
-        (["--vad", "ears"], "ears"),
         (["--set", "volume=3"], "--set is 'volume=3', expected NAME=VALUE with a name of: language, "),
         (["--set", "endpoint_silence_ms=soon"], "--set is 'endpoint_silence_ms=soon', expected a value like endpoint_silence_ms=600"),
         (["--set", "endpoint_silence_ms=1"], "--set: endpoint_silence_ms is 1, expected 100 to 5000"),
