@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from streamer.engine.scheduler import Batch
@@ -19,6 +19,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)  # processor time and memory
         self.ready = Gauge("streamer_ready", "1 when the model is warm and sessions are accepted", registry=registry)
         self.sessions = Gauge("streamer_open_sessions", "Open sessions", registry=registry)
         self.sessions_total = Counter("streamer_sessions_total", "Sessions opened", registry=registry)

@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +34,11 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + "|".join("---:" if _numeric(rows, n) else "---" for n in range(len(head))) + "|"]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
     return "\n".join(lines)
+
+
+def spread(values: Mapping[str, float | None]) -> str:
+    """Percentiles in one cell."""
+    return " / ".join(_cell(value) for value in values.values())
 
 
 def _numeric(rows: Sequence[Sequence[object]], column: int) -> bool:

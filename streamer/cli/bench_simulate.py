@@ -18,19 +18,8 @@ if TYPE_CHECKING:
 FIXED_MS: Final = 15.0  # a stock forward of SenseVoiceSmall on a GPU: kernel launches, whatever the batch
 AUDIO_S_PER_S: Final = 6_000.0  # and its throughput in large batches
 BUCKETS_S: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)
-HEAD: Final = (
-    "clients",
-    "first partial p50",
-    "p95 ms",
-    "partial lag p50",
-    "p95 ms",
-    "endpoint to final p50",
-    "p95 ms",
-    "partials",
-    "fairness",
-    "batch",
-    "busy",
-)
+LATENCIES: Final = ("first_partial_ms", "partial_lag_ms", "endpoint_to_final_ms")
+HEAD: Final = ("clients", "first partial", "partial lag", "endpoint to final", "partials", "fairness", "least served", "batch", "busy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +58,7 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
         rows, names = [simulated, real], ["simulated", "scheduler"]
     else:
         rows, names = sweep(plan, arguments.clients, cost, limits), []
-    print(f"{perf_counter() - began:.1f} s for {', '.join(str(row['clients']) for row in rows)} clients", file=sys.stderr)
+    print(f"simulated in {perf_counter() - began:.1f} s; latencies in ms, p50 / p95 / p99", file=sys.stderr)
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     report = {
@@ -107,8 +96,11 @@ def _slow(cost: "Cost") -> "Cost":
 
 
 def _row(row: dict[str, Any]) -> list[object]:
-    latencies = [row[name][share] for name in ("first_partial_ms", "partial_lag_ms", "endpoint_to_final_ms") for share in ("p50", "p95")]
-    return [row["clients"], *latencies, row["partial_rate"], row["fairness"], row["device"]["items"], row["device"]["busy"]]
+    from streamer.bench.machine import spread
+
+    device = row["device"]
+    latencies = [spread(row[name]) for name in LATENCIES]
+    return [row["clients"], *latencies, row["partial_rate"], row["fairness"], row["least_served"], device["items"], device["busy"]]
 
 
 def _draw(rows: list[dict[str, Any]]) -> str:
