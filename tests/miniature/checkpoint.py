@@ -8,7 +8,8 @@ import numpy as np
 import sentencepiece
 import yaml
 from funasr.models.sense_voice.model import SenseVoiceSmall
-from words import Unit, plain, written
+
+from tests.miniature.words import Unit, plain, written
 
 BREAK = "||||"  # sentencepiece never joins what lies on both sides of it
 VOCABULARY = 1000

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import soxr
-from words import Language, Unit
+
+from tests.miniature.words import Language, Unit
 
 SAMPLE_RATE = 16_000
 Signal = npt.NDArray[np.float32]

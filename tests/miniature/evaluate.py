@@ -1,4 +1,4 @@
-"""Score a checkpoint folder on a corpus folder through funasr.AutoModel: python evaluate.py MODEL CORPUS
+"""Score a checkpoint folder on a corpus folder through funasr.AutoModel: python -m tests.miniature.evaluate MODEL CORPUS
 
 Error rates per language (words for English, characters elsewhere) without and with inverse text normalisation, tags, words invented
 where nothing is said, and whether each word's time lies where it was said. The language is ``auto`` throughout.
@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 from funasr import AutoModel
-from words import Unit, plain, written
+
+from tests.miniature.words import Unit, plain, written
 
 FRAME_SAMPLES = 960
 NEAR_SAMPLES = 960  # a time this far outside its word still counts as inside: the model tells times in steps of 60 ms

@@ -1,4 +1,4 @@
-"""Make a labelled corpus: python make_corpus.py COUNT SEED FOLDER
+"""Make a labelled corpus: python -m tests.miniature.make_corpus COUNT SEED FOLDER
 
 espeak-ng speaks; rate, pitch and its range stand for emotion; rooms, telephones, noise and music get in the way; clips are cut at their
 edges, and inside words as a live server does. Writes pcm.raw (int16, 16 kHz, all clips end to end) and rows.json: where each clip lies, its
@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from espeak import SAMPLE_RATE, Signal
-from rooms import by_telephone, in_a_room
-from sounds import EVENTS, NOISES, music, peak_one
-from talk import EMOTIONS, joined, pick, spoken
-from words import SHARES, Unit
+
+from tests.miniature.espeak import SAMPLE_RATE, Signal
+from tests.miniature.rooms import by_telephone, in_a_room
+from tests.miniature.sounds import EVENTS, NOISES, music, peak_one
+from tests.miniature.talk import EMOTIONS, joined, pick, spoken
+from tests.miniature.words import SHARES, Unit
 
 Generator = np.random.Generator
 HEARD = 0.1  # A word counts as wholly heard when less than this share of it was cut away.

@@ -2,9 +2,10 @@
 
 import numpy as np
 import soxr
-from espeak import SAMPLE_RATE, Signal
 from scipy.signal import butter, fftconvolve, sosfilt
-from sounds import peak_one
+
+from tests.miniature.espeak import SAMPLE_RATE, Signal
+from tests.miniature.sounds import peak_one
 
 Generator = np.random.Generator
 

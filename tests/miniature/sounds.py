@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 import numpy as np
-from espeak import SAMPLE_RATE, Signal
 from scipy.signal import butter, lfilter, sosfilt
+
+from tests.miniature.espeak import SAMPLE_RATE, Signal
 
 Generator = np.random.Generator
 Maker = Callable[[int, Generator], Signal]

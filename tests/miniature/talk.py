@@ -3,10 +3,11 @@
 from functools import cache
 
 import numpy as np
-from espeak import SAMPLE_RATE, Espeak, Manner, Signal
 from scipy.signal import butter, sosfilt
-from sounds import peak_one
-from words import LANGUAGES, Unit, sentence
+
+from tests.miniature.espeak import SAMPLE_RATE, Espeak, Manner, Signal
+from tests.miniature.sounds import peak_one
+from tests.miniature.words import LANGUAGES, Unit, sentence
 
 Generator = np.random.Generator
 VARIANTS = tuple(f"+{name}" for name in "m1 m2 m3 m4 m5 m6 m7 f1 f2 f3 f4 f5".split())

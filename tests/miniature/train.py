@@ -1,4 +1,4 @@
-"""Train the miniature: OMP_NUM_THREADS=1 python train.py EPOCHS CORPUS MODEL [WORKERS]
+"""Train the miniature: OMP_NUM_THREADS=1 python -m tests.miniature.train EPOCHS CORPUS MODEL [WORKERS]
 
 Reads a folder that make_corpus.py made and writes a checkpoint folder that funasr.AutoModel loads. The four prompt rows (language,
 event and emotion, text normalisation) learn by cross-entropy and the words by CTC, as SenseVoice's do; since the corpus knows when each
@@ -19,10 +19,11 @@ import numpy as np
 import torch
 import torch.distributed as workers
 import torch.multiprocessing as processes
-from checkpoint import CONFIG, Pieces, build, write_configuration, write_normalisation, write_vocabulary
 from funasr.frontends.wav_frontend import WavFrontend
 from torch.nn.functional import ctc_loss, nll_loss
-from words import LANGUAGES, Unit, plain, written
+
+from tests.miniature.checkpoint import CONFIG, Pieces, build, write_configuration, write_normalisation, write_vocabulary
+from tests.miniature.words import LANGUAGES, Unit, plain, written
 
 FRAMES = 2048  # per batch
 FRAME_SAMPLES = 960
