@@ -16,6 +16,7 @@ import numpy as np
 from streamer.bench.replay import Pace, Replay, encode
 from streamer.bench.segmentation import SegmentationTally, compare
 from streamer.bench.tally import nearest_rank
+from streamer.core import endpointer
 from streamer.core.endpointer import EndReason
 from streamer.core.events import SAMPLE_RATE, Settings, SpeechEnded
 from streamer.engine.scripted import Scripted
@@ -64,18 +65,30 @@ def frame_figures(detector, recordings):
 
 def segments(arguments):
     recordings = everything()
-    head = ("detector", "group", "segments/min", "cuts/min", "merges/min", "missed", "onset clipped p95 ms", "tail clipped p95 ms")
+    endpointer.LEAST_PATIENCE = arguments.patience
+    head = (
+        "detector",
+        "group",
+        "segments/min",
+        "forced/min",
+        "cuts/min",
+        "merges/min",
+        "missed",
+        "onset clipped p95 ms",
+        "tail clipped p95 ms",
+    )
     row(*head, "endpoint p50/p95 ms")
     for name in NAMES:
         replay = Replay(Scripted(), choose_judge(name), Settings(endpoint_silence_ms=arguments.silence, partials=False), Pace())
         for group in groups(recordings):
-            tally, ended = SegmentationTally(), 0
+            tally, ended, forced = SegmentationTally(), 0, 0
             for one in (one for one in recordings if one.group == group):
                 heard = replay.run(*encode(one.samples[None], Pace()))
                 tally += compare(heard, one.speech)
                 ended += len(heard.of(SpeechEnded))
+                forced += sum(one.reason == EndReason.MAX_LENGTH for _, one in heard.of(SpeechEnded))
             minutes = tally.ms / 60_000
-            rates = (f"{count / minutes:.2f}" for count in (ended, tally.cuts, tally.merges))
+            rates = (f"{count / minutes:.2f}" for count in (ended, forced, tally.cuts, tally.merges))
             clipped = (nearest_rank(values, 0.95) for values in (tally.onsets, tally.tails))
             row(name, group, *rates, f"{tally.missed} of {tally.utterances}", *clipped, percentiles(tally.endpoints))
 
@@ -169,6 +182,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("table", choices=("frames", "segments", "cuts", "cost"))
     parser.add_argument("--silence", type=int, default=Settings().endpoint_silence_ms, metavar="MS", help="endpoint_silence_ms")
+    parser.add_argument("--patience", type=float, default=endpointer.LEAST_PATIENCE, metavar="SHARE", help="1 keeps the silence fixed")
     arguments = parser.parse_args()
     {"frames": frames, "segments": segments, "cuts": cuts, "cost": cost}[arguments.table](arguments)
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 
 from streamer.bench.builtin import builtin
-from streamer.bench.manifest import Item, load, read_manifest
+from streamer.bench.manifest import Item, read_manifest
 from streamer.bench.noises import pink
 from streamer.bench.replay import Pace, encode, received
 from streamer.bench.spans import Spans, joined
 from streamer.core.events import SAMPLE_RATE, Samples
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
-CHAPTER = "en/librispeech_8629-261140-*.flac"  # one chapter, read without a break, with the times of its words
+CHAPTER = "en/librispeech_8629-261140-"  # one chapter, read without a break, with the times of its words
 ALIGNMENT = "en/librispeech_8629-261140.alignment.txt"
 SHORTEST_PAUSE_MS = 100  # between words; what is shorter belongs to speech
 SPOKEN = ("en/", "zh/", "emotion/", "sensevoice_examples/")
@@ -60,11 +60,12 @@ def chapter() -> Recording:
     """The whole chapter as one recording; its spans are words, one by one."""
     sounds, words, at = [], [], 0
     lines = dict(re.findall(r'(\S+) (".*")', (SHARED / ALIGNMENT).read_text()))
-    for path in sorted(SHARED.glob(CHAPTER)):
-        spoken, ends = (field.split(",") for field in re.findall(r'"([^"]*)"', lines[path.stem.partition("_")[2]]))
+    for item in sorted((item for item in read_manifest(SHARED).items if item.name.startswith(CHAPTER)), key=lambda item: item.name):
+        name = Path(item.name).stem.partition("_")[2]
+        spoken, ends = (field.split(",") for field in re.findall(r'"([^"]*)"', lines[name]))
         times = [at, *(at + round(float(end) * 1000) for end in ends)]
         words += [span for word, span in zip(spoken, pairwise(times), strict=True) if word]
-        sounds.append(load(path, 1).samples[0])
+        sounds.append(item.load().samples[0])
         at += len(sounds[-1]) * 1000 // SAMPLE_RATE
     return Recording("chapter", "chapter", np.concatenate(sounds), tuple(words))
 
@@ -80,7 +81,8 @@ def conversations(found: list[Recording], minutes: int = 5) -> list[Recording]:
     """Recordings one after the other with half a second to two and a half between them; an utterance is a recording."""
     if not SHARED.is_dir():
         return []
-    spoken = [item.load().samples[0] for item in read_manifest(SHARED).items if item.labels.texts and item.name.startswith(SPOKEN)]
+    sentences = [item for item in read_manifest(SHARED).items if item.name.startswith(SPOKEN) and _group(item) != "mandarin"]
+    spoken = [item.load().samples[0] for item in sentences]
     office = next(one.samples for one in found if "office" in one.name)
     made = []
     for seed, snr_db in ((1, 40), (2, 10), (3, 5)):
