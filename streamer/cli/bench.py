@@ -8,9 +8,10 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import fields
 from fnmatch import fnmatch
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from streamer.errors import ConfigurationError, InvalidSetting
 from streamer.vad.choose import DEFAULT, NAMES, choose_judge
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from streamer.core.events import Settings as SessionSettings
     from streamer.engine import Engine
     from streamer.settings import Settings
+
+OTHERS: Final = {
+    "load": "clients that speak in real time: latencies, and how many a server bears",
+    "engine": "audio seconds per second against batch size and length",
+    "simulate": "how many clients an engine of a known cost would carry, on a virtual clock",
+}
+"""Benches with a module of their own."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="when answers come, in audio time, whatever a decode costs here (default: 100)",
     )
     quality.add_argument("--seed", type=int, default=0, metavar="N", help="of the built-in set's noises (default: 0)")
+    for name, meaning in OTHERS.items():
+        import_module(f"streamer.cli.bench_{name}").add_arguments(benches.add_parser(name, help=meaning, description=meaning))
 
 
 def _milliseconds(low: int, high: int) -> Callable[[str], int]:
@@ -61,6 +71,8 @@ def _milliseconds(low: int, high: int) -> Callable[[str], int]:
 
 def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     """Exit code 1 when nothing could be measured."""
+    if arguments.bench in OTHERS:
+        return int(import_module(f"streamer.cli.bench_{arguments.bench}").run(arguments, settings))
     from streamer.bench.quality import Bench
     from streamer.bench.replay import Pace
     from streamer.bench.report import as_json, notes, table
