@@ -152,10 +152,8 @@ def _server(arguments: argparse.Namespace, settings: "Settings") -> "Iterator[tu
             raise ConfigurationError("--model and --device are for a server that is started here; leave them out, or the address")
         yield websocket_url(arguments.url), arguments.server_pid
         return
-    most = arguments.limit if arguments.find_capacity else arguments.clients
-    if most > settings.limits.max_sessions and not arguments.find_capacity:
-        raise ConfigurationError(f"--clients is {most}, but a server here takes {settings.limits.max_sessions}; set STREAMER_MAX_SESSIONS")
-    with local_server(arguments.model, arguments.device) as server:
+    sessions = max(settings.limits.max_sessions, arguments.limit if arguments.find_capacity else arguments.clients)
+    with local_server(arguments.model, arguments.device, sessions=sessions) as server:
         yield websocket_url(server.address), server.pid
 
 

@@ -25,9 +25,20 @@ class LocalServer:
 
 
 @contextmanager
-def local_server(model: str | None, device: str | None = None) -> Iterator[LocalServer]:
-    """Warm on entry, gone on exit. Raises ``ConfigurationError`` where it does not come up; its own words are on stderr."""
-    command = [sys.executable, "-m", "streamer", "serve", "--port", "0", "--log-level", "warning"]
+def local_server(model: str | None, device: str | None = None, *, sessions: int) -> Iterator[LocalServer]:
+    """Warm on entry, gone on exit; takes so many sessions. Raises ``ConfigurationError`` where it does not come up, with its own words above."""
+    command = [
+        "env",
+        f"STREAMER_MAX_SESSIONS={sessions}",
+        sys.executable,
+        "-m",
+        "streamer",
+        "serve",
+        "--port",
+        "0",
+        "--log-level",
+        "warning",
+    ]
     command += ["--model", model] if model else []
     command += ["--device", device] if device else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -64,4 +75,6 @@ def _until_ready(process: "subprocess.Popen[str]", address: str) -> None:
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
+    if process.poll() is not None:
+        raise ConfigurationError(f"the server ended before it was ready (exit code {process.poll()}); its own words are above")
     raise ConfigurationError(f"the server at {address} did not become ready within {WARM_S:.0f} s; its own words are above")
