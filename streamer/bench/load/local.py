@@ -26,7 +26,7 @@ class LocalServer:
 
 @contextmanager
 def local_server(model: str | None, device: str | None = None, *, sessions: int) -> Iterator[LocalServer]:
-    """Warm on entry, gone on exit; takes so many sessions. Raises ``ConfigurationError`` where it does not come up, with its own words above."""
+    """Warm on entry, gone on exit; takes so many sessions. Raises ``ConfigurationError`` where it does not come up; stderr says why."""
     command = [
         "env",
         f"STREAMER_MAX_SESSIONS={sessions}",
