@@ -6,7 +6,7 @@ transcripts. Han characters and kana are a token each (zh, yue, ja); elsewhere a
 Before that, both sides are made alike, in this order:
 - NFKC (full-width letters and digits, half-width kana), lower case;
 - apostrophes vanish (``it's`` is ``its``), other punctuation separates; in zh, yue and ja spaces vanish with it;
-- a few spellings: mr, mrs, dr, ok, oh as a digit (see ``SPELLINGS``);
+- a few spellings: mr, mrs, dr, ok, oh as a digit (see ``SPELLINGS``), to-day, to-morrow, to-night;
 - numbers in digits are spelled out (see ``numerals``), in the reading that the other side has, if it has one.
 """
 
@@ -23,6 +23,7 @@ BY_CHARACTER: Final = ("zh", "yue", "ja")
 SPELLINGS: Final = {"mr": "mister", "mrs": "missus", "dr": "doctor", "ok": "okay", "oh": "zero", "〇": "零"}
 """``oh`` is how people say the digit; the exclamation turns into ``zero`` on both sides alike."""
 _APOSTROPHES: Final = re.compile("['’‘`´＇]")
+_OLD_HYPHEN: Final = re.compile(r"\bto-(?=(?:day|morrow|night)\b)")
 _GROUPED: Final = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SINGLE: Final = "\u3005\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _SHOWN: Final = re.compile(rf"[{_SINGLE}][^\w\s]*|[^\s{_SINGLE}]+")
@@ -71,7 +72,7 @@ def errors_of(reference: str, heard: str, language: str) -> tuple[int, int]:
 def tokens_of(text: str) -> list[str]:
     """Tokens in one form, numbers still in digits."""
     text = unicodedata.normalize("NFKC", _APOSTROPHES.sub("", text)).lower()
-    return [SPELLINGS.get(token, token) for token in _TOKEN.findall(_GROUPED.sub("", text))]
+    return [SPELLINGS.get(token, token) for token in _TOKEN.findall(_GROUPED.sub("", _OLD_HYPHEN.sub("to", text)))]
 
 
 def spelled(tokens: Sequence[str], other: Sequence[str], language: str) -> list[str]:
