@@ -66,7 +66,7 @@ def test_the_same_words_come_at_the_speed_of_a_microphone_with_partials_before_t
 
 
 def test_quiet_leaves_results_and_what_must_be_known(transcribe, tmp_path, two_cities_16k):
-    short = written(tmp_path / "short.wav", two_cities_16k[None, : 16_000 * 1])
+    short = written(tmp_path / "short.wav", two_cities_16k[None, : 16_000 * 2])
     code, out, err = transcribe(short, "--realtime", "--quiet")
     assert (code, len(out.split()) > 1, err) == (0, True, NOTICE)
 
