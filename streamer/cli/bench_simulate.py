@@ -8,7 +8,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from streamer.cli.bench_output import add_output_arguments, check_outputs, command_of, count, positive, write_outputs
+from streamer.cli.bench_output import add_output_arguments, check_outputs, command_of, count, not_negative, positive, write_outputs
 from streamer.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--engine", type=Path, metavar="JSON", help="take both from what `streamer bench engine --json` wrote")
     parser.add_argument("--max-items", type=count, default=128, metavar="N", help="jobs in one batch (default: 128)")
     parser.add_argument("--max-audio-s", type=positive, default=480.0, metavar="S", help="padded audio in one batch (default: 480)")
+    parser.add_argument(
+        "--free-padding-s",
+        type=not_negative,
+        metavar="S",
+        help="padding with which other lengths join a batch (default: what a forward costs)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of who speaks when (default: 0)")
     parser.add_argument("--check", action="store_true", help="compare with the real scheduler in real time instead, 12 clients for 10 s")
     add_output_arguments(parser)
@@ -46,7 +52,10 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     check_outputs(arguments)
     cost = _cost(arguments)
     limits = BatchLimits(
-        max_items=arguments.max_items, max_audio_s=arguments.max_audio_s, buckets_s=BUCKETS_S, free_padding_s=cost.free_padding_s
+        max_items=arguments.max_items,
+        max_audio_s=arguments.max_audio_s,
+        buckets_s=BUCKETS_S,
+        free_padding_s=cost.free_padding_s if arguments.free_padding_s is None else arguments.free_padding_s,
     )
     plan = Simulation(clients=1, seconds=arguments.seconds, seed=arguments.seed)
     began = perf_counter()
