@@ -3,6 +3,7 @@
 import argparse
 import json
 import shlex
+import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Final
@@ -27,14 +28,17 @@ def check_outputs(arguments: argparse.Namespace) -> None:
 
 
 def write_outputs(arguments: argparse.Namespace, report: dict[str, Any], table: str, draw: Callable[[], str]) -> None:
-    """Print the table; write what else was asked for."""
+    """Print the table; write what else was asked for. ``draw`` raises ``ValueError`` where there is nothing to draw."""
     print(table)
     if arguments.table:
         print(f"\n`{report['command']}`")
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if arguments.plot:
-        arguments.plot.write_text(draw(), encoding="utf-8")
+        try:
+            arguments.plot.write_text(draw(), encoding="utf-8")
+        except ValueError as error:
+            print(f"streamer: {arguments.plot} was not drawn: {error}", file=sys.stderr)
 
 
 def command_of(bench: str, arguments: argparse.Namespace, parser: argparse.ArgumentParser, positional: Collection[str] = ()) -> str:

@@ -88,3 +88,13 @@ def test_a_report_without_a_fit_is_refused(tmp_path, capsys):
 
     assert run("simulate", "--engine", other) == 1
     assert "holds no fit; write it with `streamer bench engine --json`" in capsys.readouterr().err
+
+
+def test_a_load_that_nobody_serves_is_an_exit_code_and_no_chart(tmp_path, capsys):
+    plot = tmp_path / "out.svg"
+
+    assert run("load", "ws://127.0.0.1:9", "--clients", 2, "--seconds", 1, "--plot", plot) == 1
+    said = capsys.readouterr().err
+    assert "2 clients: 2 errors; no final came while all spoke" in said
+    assert "no server is running at ws://127.0.0.1:9" in said
+    assert f"{plot} was not drawn: there is nothing to draw" in said
