@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from streamer.core.events import Failed, Hypothesis, Job, ModelInfo
-from streamer.engine import BatchLimits, WarmUp
+from streamer.engine import BatchLimits, OutOfMemory, WarmUp
 from streamer.engine.checkpoint import load
 from streamer.engine.ctc import PROMPT_ROWS
 from streamer.engine.device import choose_device
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     import torch
 
 ROWS_AT_ONCE: Final = 1024  # x 25,055 logits x 4 bytes = 103 MB
-CUDA_LIMITS: Final = BatchLimits(max_items=32, max_audio_s=480.0, buckets_s=BUCKETS_S)
+# On a GPU a forward pass costs what tens of seconds of padding cost, so other lengths may join (simulated: docs/performance.md).
+CUDA_LIMITS: Final = BatchLimits(max_items=128, max_audio_s=480.0, buckets_s=BUCKETS_S, free_padding_s=60.0)
 
 
 class SenseVoice:
@@ -68,8 +69,14 @@ class SenseVoice:
     def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis | Failed]:
         if not jobs:
             return []
+        import torch
+
         began = perf_counter()
-        rows = self.rows(jobs)
+        try:
+            rows = self.rows(jobs)
+        except torch.cuda.OutOfMemoryError as error:
+            torch.cuda.empty_cache()
+            raise OutOfMemory(f"{self._device} has no memory for a batch of {len(jobs)}: {error}") from None
         decode_ms = (perf_counter() - began) * 1000
         return [self._reader.answer(job, item, decode_ms) for job, item in zip(jobs, rows, strict=True)]
 

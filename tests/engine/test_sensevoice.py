@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamer.core.events import LANGUAGES, SAMPLE_RATE, Failed, Hypothesis
-from streamer.engine import BatchLimits
+from streamer.engine import BatchLimits, OutOfMemory
 from streamer.engine.sensevoice import SenseVoice
 from streamer.errors import ConfigurationError
 from tests.engine import checkpoints
@@ -269,3 +269,14 @@ def test_what_else_is_in_a_batch_never_changes_an_answer(engine, alone, data):
 
 def test_hardly_any_answer_is_close_to_a_tie(alone):
     assert sum(tie for _, _, tie in alone.values()) <= len(alone) // 20
+
+
+def test_a_device_without_memory_says_so_in_the_engines_own_words(engine, clips, job_of, monkeypatch):
+    import torch
+
+    def full(jobs):
+        raise torch.cuda.OutOfMemoryError("tried to allocate 20 GiB")
+
+    monkeypatch.setattr(engine, "rows", full)
+    with pytest.raises(OutOfMemory, match="^cpu has no memory for a batch of 2: tried to allocate 20 GiB$"):
+        engine.transcribe([job_of(clips[0]), job_of(clips[1])])
