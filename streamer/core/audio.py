@@ -3,7 +3,7 @@
 The same bytes give the same samples however they are cut: whole sample frames are decoded, the rest waits for the next call.
 """
 
-from math import gcd
+from math import gcd, log10
 from typing import Final
 
 import numpy as np
@@ -16,6 +16,8 @@ Floats = npt.NDArray[np.float64]
 TAPS: Final = 32  # per phase at the lower of the two rates: 1 ms of delay at 16 kHz, 2 ms at 8 kHz
 KAISER_BETA: Final = 8.0  # about 80 dB of stop-band attenuation
 PASS_BAND: Final = 0.92  # of the lower Nyquist frequency: the transition ends just above it
+FULL_SCALE: Final = 32768.0
+SILENCE_DB: Final = -100.0  # level of digital silence
 
 
 def _mulaw_table() -> Samples:
@@ -43,6 +45,16 @@ _WIDTHS: Final = {
     Encoding.ALAW: 1,
     Encoding.CONTAINER: 2,  # decoded outside: what arrives here is pcm_s16le at 16 kHz
 }
+
+
+def levels_db(samples: Samples, frame: int) -> list[list[float]]:
+    """RMS levels in dBFS, ``[frames][channels]``, of int16 ``[channels, frames * frame]``."""
+    values = samples.reshape(len(samples), -1, frame).astype(np.float64)
+    # Sums of squared int16 are whole numbers that float64 holds exactly: the same however many frames come in one call.
+    sums: list[list[float]] = np.einsum("cns,cns->nc", values, values).tolist()
+    scale = 1 / (frame * FULL_SCALE**2)
+    floor = 10 ** (SILENCE_DB / 10)
+    return [[10 * log10(max(square * scale, floor)) for square in row] for row in sums]
 
 
 def _to_int16(values: Samples | Floats) -> Samples:
@@ -116,7 +128,7 @@ class PcmDecoder:
         data = self._rest + data if self._rest else data
         whole = len(data) - len(data) % self._frame_bytes
         self._rest = data[whole:]
-        linear = self._linear(data[:whole]).reshape(-1, self._channels).T
+        linear = self._linear(data[:whole] if self._rest else data).reshape(-1, self._channels).T
         if self._resampler is None:
             return _to_int16(linear)
         return _to_int16(self._resampler.push(linear.astype(np.float64)))
@@ -137,7 +149,7 @@ class PcmDecoder:
                 values = np.nan_to_num(np.frombuffer(data, "<f4").astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
                 return np.clip(values, -1.0, 1.0) * 32767.0
             case _:
-                return np.frombuffer(data, "<i2").astype(np.int16, copy=False)
+                return np.frombuffer(data, "<i2").astype(np.int16, copy=False)  # a copy on big-endian machines only
 
 
 class Timeline:
@@ -169,11 +181,14 @@ class Timeline:
         self.end += count
 
     def read(self, begin: int, end: int, channels: slice = slice(None)) -> Samples:
-        """``[channels, end - begin]``, a read-only copy. Raises ``IndexError`` for what was forgotten or has not come."""
+        """``[channels, end - begin]``, read-only. Raises ``IndexError`` for what was forgotten or has not come.
+
+        Not a copy: where something was read, nothing is ever written again, because what comes later goes behind it or elsewhere.
+        """
         if not self._begin <= begin <= end <= self.end:
             raise IndexError(f"samples {begin} to {end} asked for, {self._begin} to {self.end} are kept")
         at = self._offset + begin - self._begin
-        samples = self._buffer[channels, at : at + end - begin].copy()
+        samples = self._buffer[channels, at : at + end - begin]
         samples.flags.writeable = False
         return samples
 

@@ -130,7 +130,7 @@ class Channel:
 
     @property
     def owed_samples(self) -> int:
-        return sum(owed.end - owed.begin for owed in self._owed)
+        return sum(owed.end - owed.begin for owed in self._owed) if self._owed else 0
 
     def configure(self, settings: Settings) -> None:
         """New settings hold for segments that end from here on; what was speculated under the old ones is void."""
@@ -152,7 +152,8 @@ class Channel:
                     self._open.speculation = self._open.heard = None
                 case Ended(end, reason):
                     self._end(end, reason, out)
-        self._refresh(out)
+        if self._open:
+            self._refresh(self._open, out)
         self._listen(level_db, out)
 
     def end(self, at: int, reason: EndReason, out: list[Effect]) -> None:
@@ -170,7 +171,7 @@ class Channel:
             self._settle(owed, answer, out)
         elif self._open and self._open.id == answer.job.segment:
             self._show(self._open, answer, out)
-            self._refresh(out)
+            self._refresh(self._open, out)
         return self.leave(out)
 
     def leave(self, out: list[Effect]) -> list[int]:
@@ -225,9 +226,9 @@ class Channel:
         self._open = Segment(id=self._new_segment(), begin=begin, next_partial=now + to_samples(FIRST_PARTIAL_MS), window=begin)
         out.append(Send(SpeechStarted(segment=self._open.id, channel=self._index, begin_ms=to_ms(begin))))
 
-    def _refresh(self, out: list[Effect]) -> None:
-        segment, now = self._open, self._endpointer.position
-        if not segment or not self._settings.partials or segment.in_flight or self._endpointer.pausing or now < segment.next_partial:
+    def _refresh(self, segment: Segment, out: list[Effect]) -> None:
+        now = self._endpointer.position
+        if now < segment.next_partial or segment.in_flight or self._endpointer.pausing or not self._settings.partials:
             return
         if self._windowed and now - segment.window > to_samples(WINDOW_MS):
             lock = segment.stabilizer.lock(now - to_samples(WINDOW_KEEP_MS) - segment.begin)

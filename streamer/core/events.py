@@ -7,7 +7,7 @@ In messages they are milliseconds on the same clock and carry ``_ms`` in their n
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum, IntEnum, StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 import numpy as np
@@ -498,7 +498,7 @@ Answer = Hypothesis | Failed | Dropped
 Effect = Judge | Submit | Promote | Discard | Send | Close
 
 
-class State(Enum):
+class State(StrEnum):  # looked up with each input, and a plain Enum's hash is slow
     """Where a session is in its life."""
 
     NEW = "new"

@@ -111,7 +111,7 @@ def joins_before(text: str) -> bool:
 
 
 def is_tag(token: Token) -> bool:
-    return TAG.fullmatch(token.text.strip()) is not None
+    return "<" in token.text and TAG.fullmatch(token.text.strip()) is not None
 
 
 def text_of(tokens: Iterable[Token]) -> str:

@@ -12,9 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final as Constant
 
-import numpy as np
-
-from streamer.core.audio import PcmDecoder, Timeline
+from streamer.core.audio import PcmDecoder, Timeline, levels_db
 from streamer.core.channel import Channel
 from streamer.core.endpointer import EndReason
 from streamer.core.events import (
@@ -57,7 +55,6 @@ from streamer.errors import AudioBeforeStart, SessionError, TooManyErrors, Unexp
 MAX_REJECTED: Constant = 20  # messages that could not be read; a client that sends more is not going to get better
 NORMAL_CLOSURE: Constant = 1000
 GOING_AWAY: Constant = 1001
-SILENCE_DB: Constant = -100.0  # level of digital silence
 
 TRANSITIONS: Constant[Mapping[State, Mapping[type, State]]] = {
     State.NEW: {
@@ -128,7 +125,7 @@ class Session:
     @property
     def backlog_samples(self) -> int:
         """Audio received that has not been judged, and ended segments whose finals are owed. The server's back-pressure."""
-        return self._timeline.end - self._judged + sum(channel.owed_samples for channel in self._channels)
+        return self._timeline.end - self._judged + sum([channel.owed_samples for channel in self._channels])
 
     @property
     def totals(self) -> dict[str, int]:
@@ -254,18 +251,18 @@ class Session:
             return
         frames = self._timeline.read(self._asked, whole)
         self._asked = whole
-        energy = (frames.reshape(len(frames), -1, frame).astype(np.float64) ** 2).mean(axis=2).T  # [frames, channels]
-        levels = 10 * np.log10(np.maximum(energy / 32768.0**2, 10 ** (SILENCE_DB / 10)))
-        self._levels.extend(levels.tolist())
+        self._levels.extend(levels_db(frames, frame))
         out.append(Judge(frames))
 
     def _judge(self, probabilities: tuple[tuple[float, ...], ...], out: list[Effect]) -> None:
         for row in probabilities:
-            self._apply_marks(out)
+            if self._marks:
+                self._apply_marks(out)
             self._judged += self._info.frame_samples
             for channel, probability, level in zip(self._channels, row, self._levels.popleft(), strict=True):
                 channel.frame(probability, level, out)
-                self._answered(channel.leave(out))
+                if left := channel.leave(out):
+                    self._answered(left)
         self._timeline.forget(min(channel.keep_from for channel in self._channels))
 
     def _stop(self, stop: Stop, out: list[Effect]) -> None:

@@ -13,6 +13,10 @@ LOUD_DB: Final = -45.0  # dBFS; a quiet room lies below
 LOUD_MS: Final = 200  # a cough
 MAX_SKIPPED: Final = 4  # windows that are let pass after fruitless ones: steady noise costs one forward in 15 s
 
+WINDOW: Final = to_samples(WINDOW_MS)
+SHORTEST: Final = to_samples(SHORTEST_MS)
+LOUD: Final = to_samples(LOUD_MS)
+
 
 class SoundWatch:
     """One channel's ear for what is not speech. Feed every frame; it gives windows ``(begin, end)`` that are worth a look."""
@@ -28,12 +32,12 @@ class SoundWatch:
     def push(self, position: int, level_db: float, speaking_from: int | None) -> tuple[int, int] | None:
         """The next frame ends at ``position``; ``speaking_from`` is the begin of the open segment."""
         if speaking_from is not None:
-            window = self._window(min(speaking_from, position), to_samples(SHORTEST_MS))
+            window = self._window(min(speaking_from, position), SHORTEST) if self._loud else None
             self.begin, self._loud = position, 0
             return window
         if level_db >= LOUD_DB:
             self._loud += self._frame
-        if position - self.begin < to_samples(WINDOW_MS):
+        if position - self.begin < WINDOW:
             return None
         window = self._window(position, 0)
         self.begin, self._loud = position, 0
@@ -45,7 +49,7 @@ class SoundWatch:
         self._skip = min(self._fruitless, MAX_SKIPPED)
 
     def _window(self, end: int, shortest: int) -> tuple[int, int] | None:
-        if self._loud < to_samples(LOUD_MS) or end - self.begin < shortest:
+        if self._loud < LOUD or end - self.begin < shortest:
             return None
         if self._skip:
             self._skip -= 1

@@ -42,7 +42,9 @@ class Stabilizer:
         It heard the segment from ``origin`` to ``audio_end``, both counted from the segment's begin; its times count from ``origin``.
         ``stable + unstable`` is what to show: spaces between the two are in the strings.
         """
-        heard = [replace(token, begin=token.begin + origin, end=token.end + origin) for token in tokens if not is_tag(token)]
+        heard = [token for token in tokens if not is_tag(token)]
+        if origin:
+            heard = [replace(token, begin=token.begin + origin, end=token.end + origin) for token in heard]
         tail = self._after_promise(heard, origin)
         agreed = 0
         for ours, theirs in zip(tail, self._previous, strict=False):
