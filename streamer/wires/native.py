@@ -4,7 +4,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, cast
 
 import msgpack
 
@@ -51,6 +52,8 @@ MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     Closed: "closed",
 }
 SUBPROTOCOLS: Final = ("msgpack", "json")
+
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 _Check = Callable[[Any], bool]
 
@@ -147,12 +150,21 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
+@cache
+def _field_names(kind: Any) -> tuple[str, ...]:
+    """Of a dataclass; of another type, none. The types of values in messages are few."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+
+
 def _plain(value: object) -> Any:
     """Dataclasses and what they hold to what JSON and MessagePack know."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value
+    if names := _field_names(cast(Any, kind)):
+        return {name: _plain(getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
