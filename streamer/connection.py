@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from streamer.core.events import (
@@ -24,15 +23,15 @@ from streamer.core.events import (
     ModelInfo,
     Partial,
     Pulse,
-    Rejected,
     SessionInfo,
     SpeechEnded,
     State,
     Stop,
 )
 from streamer.core.events import Final as FinalMessage
+from streamer.direct import DirectConnection
 from streamer.engine.scheduler import Scheduler
-from streamer.errors import IdleTimeout, InternalError, SlowReader
+from streamer.errors import IdleTimeout, SlowReader
 from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.runner import OpenDecoder, Runner
@@ -126,12 +125,14 @@ def _replaces(new: Partial | Heartbeat, old: Message) -> bool:
 class Connection:
     """One client from its handshake to its last message."""
 
-    def __init__(self, socket: ServerConnection, wire: Wire, rooms: Rooms, model: ModelInfo) -> None:
+    def __init__(self, socket: DirectConnection, wire: Wire, rooms: Rooms, model: ModelInfo) -> None:
         self.id = uuid.uuid4().hex[:12]
         self._socket, self._wire, self._rooms = socket, wire, rooms
         self._outbox = Outbox(rooms.limits.outbox_messages)
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
         self._audio_ms = 0
+        self._heard: float | None = None  # since when the reader waits; not while it is at work
+        self._idle = False
         self.done = asyncio.Event()
         """Set when the last message has been written, or nobody reads any more."""
         self._began = time.monotonic()
@@ -151,7 +152,8 @@ class Connection:
     async def run(self) -> None:
         """Serve the client until either side is done. Never raises for what a client does."""
         logger.info("session %s opened from %s", self.id, self._peer)
-        tasks = [asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in (self._read, self._write, self._beat)]
+        works = (self._read, self._write, self._beat, self._until_idle)
+        tasks = [asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in works]
         try:
             # The writer ends after the last message and the close, or when the client does not read; the reader when the client left.
             await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
@@ -178,22 +180,43 @@ class Connection:
         return f"{address[0]}:{address[1]}" if address else "an unknown address"
 
     async def _read(self) -> None:
-        limit = self._rooms.limits.idle_timeout_s
         try:
             while True:
-                async with asyncio.timeout(limit):
-                    data = await self._socket.recv()
+                self._heard = time.monotonic()
+                self._socket.take = self._take
+                data = await self._socket.recv()
+                self._socket.take = self._heard = None
+                if self._idle:
+                    break
                 for event in self._wire.decode(data):
                     await self._runner.feed(event)
-        except TimeoutError:
-            await self._runner.feed(Stop("idle_timeout", IdleTimeout(f"nothing came for {limit} s; send audio, or keepalive")))
             await self._until_closed()
         except ConnectionClosed:
             return
-        except Exception as error:
-            logger.exception("session %s failed", self.id)
-            self._runner.receive(Rejected(InternalError(f"a fault of the server ({type(error).__name__}); it was logged as {self.id}")))
+        except Exception as error:  # noqa: BLE001 - logged and told
+            self._runner.fail(error)
             await self._until_closed()
+
+    def _take(self, data: bytes) -> bool:
+        """A binary message while the reader waits for one. Not taken when it may have to wait, which only the reader can."""
+        if self._idle or not self._runner.prompt:
+            self._heard = None
+            return False
+        self._heard = time.monotonic()
+        for event in self._wire.decode(data):
+            self._runner.take(event)
+        return True
+
+    async def _until_idle(self) -> None:
+        """Stop a session whose client says nothing. One timer in a while: a timer for each message would cost more than the message."""
+        limit = self._rooms.limits.idle_timeout_s
+        while True:
+            silence = time.monotonic() - self._heard if self._heard is not None else 0.0
+            if silence >= limit:
+                break
+            await asyncio.sleep(limit - silence)
+        self._idle = True
+        await self._runner.feed(Stop("idle_timeout", IdleTimeout(f"nothing came for {limit} s; send audio, or keepalive")))
 
     async def _until_closed(self) -> None:
         """The reader may not end before the goodbye is written."""

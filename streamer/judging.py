@@ -21,7 +21,8 @@ from streamer.vad import Judge, Probabilities, Request, Stream
 
 logger: Final = logging.getLogger(__name__)
 
-TURN_S: Final = 0.01  # between the begins of two turns: a tenth of a usual chunk, so that chunks meet, and too short to be seen
+TURN_S: Final = 0.01, 0.04  # between the begins of two turns, at the least and at the most, by how many sessions are in a turn:
+TURN_S_A_LINE: Final = 0.0004  # what a turn costs a session hardly grows with what it brings, so a hundred wait for two chunks of 20 ms
 TURN_FRAMES: Final = 512  # frames of one channel in a turn, some 40 ms of work; what waits beyond them takes the next turn
 CORES_A_THREAD: Final = 4  # a thread serves some 400 speakers, and the model and the sockets want the other cores
 LINE_FRAMES: Final = 16  # frames of one line in a turn, half a second of Silero's
@@ -46,6 +47,9 @@ class Judging(Protocol):
     @property
     def frame_samples(self) -> int: ...
 
+    def soon(self, work: Callable[[], None]) -> None:
+        """Do this right before the next turn, so that what it asks is in it."""
+
     def open(self, channels: int, answered: Answered, failed: Failed) -> Line:
         """A line whose frames are answered through ``answered``, until a fault of the judge, told through ``failed``, ends it."""
 
@@ -59,6 +63,9 @@ class Inline:
     @property
     def frame_samples(self) -> int:
         return self._judge.frame_samples
+
+    def soon(self, work: Callable[[], None]) -> None:
+        work()
 
     def open(self, channels: int, answered: Answered, failed: Failed) -> Line:
         return _InlineLine(self._judge.open(channels), answered)
@@ -84,6 +91,7 @@ class Batched:
         self._free = threads or max(1, (os.cpu_count() or 1) // CORES_A_THREAD)
         self._threads = ThreadPoolExecutor(self._free, "judge")
         self._waiting: deque[_BatchedLine] = deque()  # each once, and none that is being judged
+        self._soon: list[Callable[[], None]] = []
         self._closed = False
         self._timer: asyncio.TimerHandle | None = None
         self._earliest = 0.0  # the loop's time of the next turn
@@ -91,6 +99,10 @@ class Batched:
     @property
     def frame_samples(self) -> int:
         return self._judge.frame_samples
+
+    def soon(self, work: Callable[[], None]) -> None:
+        self._soon.append(work)
+        self._set_timer()
 
     def open(self, channels: int, answered: Answered, failed: Failed) -> Line:
         return _BatchedLine(self._judge.open(channels), answered, failed, self._wait)
@@ -105,10 +117,13 @@ class Batched:
         self._set_timer()
 
     def _set_timer(self) -> None:
-        if self._waiting and self._free and self._timer is None:
+        if (self._waiting or self._soon) and self._free and self._timer is None:
             self._timer = self._loop.call_later(max(0.0, self._earliest - self._loop.time()), self._take_turn)
 
     def _take_turn(self) -> None:
+        works, self._soon = self._soon, []
+        for work in works:
+            work()  # the timer still stands: what is asked now is in this turn
         self._timer = None
         if self._closed:
             return
@@ -123,10 +138,21 @@ class Batched:
         if not lines:
             return
         self._free -= 1
-        self._earliest = self._loop.time() + TURN_S
+        self._earliest = self._loop.time() + min(TURN_S[1], max(TURN_S[0], len(lines) * TURN_S_A_LINE))
+        if self._judge.brief:
+            self._judge_in_place(lines, requests)
+            return
         future = self._loop.run_in_executor(self._threads, self._judge_all, requests)
         future.add_done_callback(partial(self._judged, lines))
         self._set_timer()
+
+    def _judge_in_place(self, lines: "list[_BatchedLine]", requests: list[Request]) -> None:
+        future: asyncio.Future[list[Probabilities]] = self._loop.create_future()
+        try:
+            future.set_result(self._judge_all(requests))
+        except Exception as error:  # noqa: BLE001 - told to the sessions of this turn, as from a thread
+            future.set_exception(error)
+        self._judged(lines, future)
 
     def _judge_all(self, requests: list[Request]) -> list[Probabilities]:
         return self._judge.judge_many(requests)

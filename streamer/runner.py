@@ -4,6 +4,7 @@ Used by the server for each socket, and by the command line for files. It owns n
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -36,6 +37,8 @@ from streamer.engine.scheduler import Scheduler
 from streamer.errors import InternalError, SessionError
 from streamer.judging import Judging, Line
 from streamer.vad import Probabilities
+
+logger: Final = logging.getLogger(__name__)
 
 SLICE_BYTES: Final = 32_000  # a second of 16 kHz audio at a time, so that one client's burst does not hold up the others
 FLUSH_POLL_S: Final = 0.01
@@ -88,6 +91,8 @@ class Runner:
         self._backlog = int(backlog_s * SAMPLE_RATE)
         self._loop = asyncio.get_running_loop()
         self._line: Line | None = None
+        self._unheard: list[bytes] = []  # audio that was taken and waits for the judge's next turn
+        self._unheard_bytes = 0
         self._room = asyncio.Event()  # pulsed when an answer came
         self._decoder: Decoder | None = None
         self._decoded: asyncio.Queue[bytes | SessionError | None] = asyncio.Queue()  # bounded by the decoder's own output bound
@@ -111,8 +116,49 @@ class Runner:
         if self._session.state is State.CLOSED:
             self._release()
 
+    @property
+    def prompt(self) -> bool:
+        """Whether an input from the client would be dealt with at once, without waiting for anything."""
+        return self._decoder is None and self._session.state is State.OPEN and self._session.backlog_samples <= self._backlog
+
+    def take(self, event: Input) -> None:
+        """Give the session an input from its client, while ``prompt``.
+
+        Audio is put aside until the judge's next turn: small messages that arrive within a turn become one, and all sessions have
+        theirs heard one after the other.
+        """
+        if not isinstance(event, Audio):
+            self._hear()
+            self.receive(event)
+            return
+        if not self._unheard:
+            self._judge.soon(self._hear)
+        self._unheard.append(event.data)
+        self._unheard_bytes += len(event.data)
+        if self._unheard_bytes >= SLICE_BYTES:
+            self._hear()
+
+    def fail(self, error: Exception) -> None:
+        """A fault of ours ends the session, and is told and logged."""
+        logger.error("session %s failed", self._id, exc_info=error)
+        self.receive(Rejected(InternalError(f"a fault of the server ({type(error).__name__}); it was logged as {self._id}")))
+
+    def _hear(self) -> None:
+        """What was put aside, as one message."""
+        if not self._unheard:
+            return
+        data = b"".join(self._unheard)
+        self._unheard.clear()
+        self._unheard_bytes = 0
+        try:
+            for begin in range(0, len(data), SLICE_BYTES):
+                self.receive(Audio(data[begin : begin + SLICE_BYTES]))
+        except Exception as error:  # noqa: BLE001 - others share the turn, and nobody awaits this
+            self.fail(error)
+
     async def feed(self, event: Input) -> None:
         """Give the session an input from its client; waits while too much is owed."""
+        self._hear()
         if isinstance(event, Start) and self.state is State.NEW and event.format.encoding is Encoding.CONTAINER:
             self._start_container(event.format.channels)
         if isinstance(event, Start) and self.state is State.NEW:
@@ -137,6 +183,7 @@ class Runner:
 
     def gone(self) -> None:
         """Nobody reads any more: forget what is queued."""
+        self._unheard.clear()
         self.receive(Gone())
         self._scheduler.discard(self._id)
         self._release()

@@ -13,6 +13,7 @@ from websockets.typing import Subprotocol
 
 from streamer import __version__
 from streamer.connection import Connection, Limits, Rooms
+from streamer.direct import DirectConnection
 from streamer.engine import Engine
 from streamer.engine.scheduler import Health, Scheduler
 from streamer.judging import Batched
@@ -77,6 +78,7 @@ class Server:
             self._serve,
             self._host,
             self._port,
+            create_connection=DirectConnection,
             process_request=self._answer_http,
             subprotocols=[Subprotocol(name) for name in SUBPROTOCOLS],
             select_subprotocol=_choose_subprotocol,
@@ -118,6 +120,7 @@ class Server:
             self.settled.set()
 
     async def _serve(self, socket: ServerConnection) -> None:
+        assert isinstance(socket, DirectConnection)
         info = self.scheduler.info
         assert info, "admission lets nobody in before the model is known"
         assert self._judging

@@ -15,6 +15,7 @@ class Counting:
     """Answers each frame with its first sample in thousandths, and keeps the sizes of its calls in frames. ``gate`` holds it back."""
 
     frame_samples = FRAME
+    brief = False
 
     def __init__(self):
         self.calls = []

@@ -23,6 +23,7 @@ class Loud:
     """A judge that hears what is loud, as the fake of the session tests does."""
 
     frame_samples = 320
+    brief = False
 
     def open(self, channels):
         return self

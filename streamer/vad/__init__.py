@@ -34,6 +34,10 @@ class Judge(Protocol):
     def frame_samples(self) -> int:
         """Samples at 16 kHz in one frame: 320 is 20 ms."""
 
+    @property
+    def brief(self) -> bool:
+        """A frame takes microseconds and the interpreter's lock: a thread of its own would only be in the way of the others."""
+
     def open(self, channels: int) -> Stream:
         """A stream that has heard nothing."""
 

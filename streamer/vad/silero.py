@@ -55,6 +55,10 @@ class Silero:
     def frame_samples(self) -> int:
         return FRAME_SAMPLES
 
+    @property
+    def brief(self) -> bool:
+        return False
+
     def open(self, channels: int) -> "SileroStream":
         return SileroStream(self, channels)
 

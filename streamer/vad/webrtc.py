@@ -46,6 +46,10 @@ class WebRtc:
     def frame_samples(self) -> int:
         return FRAME_SAMPLES
 
+    @property
+    def brief(self) -> bool:
+        return True
+
     def open(self, channels: int) -> "WebRtcStream":
         detectors = [[self._webrtcvad.Vad(mode) for mode in self._modes] for _ in range(channels)]
         return WebRtcStream(detectors, self._quietest)
@@ -71,7 +75,9 @@ class WebRtcStream:
         frames = row.reshape(-1, FRAME_SAMPLES)
         audible = np.einsum("ns,ns->n", frames, frames, dtype=np.float64) > self._quietest
         # Quiet frames are heard all the same: the detectors adapt to the background.
-        return [
-            sum(vad.is_speech(frame.tobytes(), SAMPLE_RATE) for vad in detectors) / len(detectors) * bool(loud)
-            for frame, loud in zip(frames, audible, strict=True)
-        ]
+        votes = []
+        for frame, loud in zip(frames, audible.tolist(), strict=True):
+            data = frame.tobytes()
+            ayes = [vad.is_speech(data, SAMPLE_RATE) for vad in detectors]
+            votes.append(sum(ayes) / len(ayes) if loud else 0.0)
+        return votes
