@@ -12,6 +12,7 @@ from typing import Final as Constant
 
 from streamer.core.endpointer import Ended, Endpointer, EndReason, Opened, Paused, Resumed
 from streamer.core.events import (
+    SAMPLES_PER_MS,
     Answer,
     Discard,
     Effect,
@@ -43,6 +44,7 @@ from streamer.errors import TranscriptionFailed
 FIRST_PARTIAL_MS: Constant = 200  # after the segment opened, which is 60 ms or more after the first sound
 PARTIAL_MS: Constant = 300
 PARTIAL_GROWTH: Constant = 0.12  # of the span it decodes: refreshing a growing segment costs linear work, not quadratic
+PARTIAL_REST: Constant = 2  # times what the last partial took: a busy engine gets fewer questions, and answers sooner those it gets
 WINDOW_MS: Constant = 8_000  # a partial hears at most about this; what was promised before it is not decoded again
 WINDOW_KEEP_MS: Constant = 4_000  # context a window begins with: less, and the words at the seam suffer
 
@@ -148,8 +150,7 @@ class Channel:
                 case Paused(end):
                     self._speculate(end, out)
                 case Resumed():
-                    assert self._open
-                    self._open.speculation = self._open.heard = None
+                    self._resume(out)
                 case Ended(end, reason):
                     self._end(end, reason, out)
         if self._open:
@@ -237,6 +238,14 @@ class Channel:
         segment.next_partial = now + max(to_samples(PARTIAL_MS), int((now - segment.window) * PARTIAL_GROWTH))
         out.append(Submit(segment.in_flight))
 
+    def _resume(self, out: list[Effect]) -> None:
+        """Speech goes on: the speculation is void, and not worth decoding if that has not begun."""
+        segment = self._open
+        assert segment
+        if segment.speculation and not segment.heard:
+            out.append(Discard(segment.id))
+        segment.speculation = segment.heard = None
+
     def _speculate(self, end: int, out: list[Effect]) -> None:
         assert self._open
         self._open.speculation = self._job(JobKind.SPECULATIVE, self._open.id, self._open.begin, end)
@@ -286,6 +295,9 @@ class Channel:
         """An answer for the open segment: a partial, if it says something new."""
         if answer.job is segment.in_flight:
             segment.in_flight = None
+            if isinstance(answer, Hypothesis):
+                answered_in = int(SAMPLES_PER_MS * (answer.queue_ms + answer.decode_ms))
+                segment.next_partial = max(segment.next_partial, answer.job.end + PARTIAL_REST * answered_in)
         if not isinstance(answer, Hypothesis):
             if answer.job is segment.speculation:
                 segment.speculation = None

@@ -1,5 +1,6 @@
 """One input in, a list of effects out."""
 
+from collections import deque
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from streamer.core.events import (
     AudioFormat,
     Closed,
     Configure,
+    Discard,
     Dropped,
     Encoding,
     ErrorSent,
@@ -35,6 +37,7 @@ from streamer.core.events import (
     Start,
     State,
     Stop,
+    Submit,
     Warned,
 )
 from streamer.core.session import TRANSITIONS
@@ -430,3 +433,20 @@ def test_a_trend_of_emotions_is_given_when_asked_for():
 
     assert driver.finals[0].emotion.trend == driver.finals[0].emotion.scores
     assert Driver().start().hear(speech(SENTENCE)).finals[0].emotion.trend is None
+
+
+def test_a_busy_engine_is_asked_less_often():
+    def slow(job):
+        return replace(heard(job), queue_ms=200.0, decode_ms=300.0)
+
+    driver = Driver(answer=slow).start().hear(speech("#" * 200), cuts=range(0, 200_000, 640))
+
+    assert np.diff([job.end for job in driver.submitted]).tolist() == [16_000] * (len(driver.submitted) - 1)
+    assert len(driver.submitted) == 4
+
+
+def test_a_speculation_that_speech_overtook_is_not_decoded():
+    driver = Driver(lag=10).start(Settings(partials=False)).hear(speech("#" * 30 + "." * 20 + "#" * 30), cuts=range(0, 100_000, 640))
+
+    assert [type(effect) for effect in driver.effects if isinstance(effect, Submit | Discard)] == [Submit, Discard]
+    assert driver.jobs == deque()
