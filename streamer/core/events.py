@@ -84,9 +84,9 @@ class Settings:
     hotwords: tuple[str, ...] = ()
     """Words to prefer, where the model can."""
     endpoint_silence_ms: int = 600
-    """Silence that ends a segment, 100 to 5,000."""
+    """Silence that ends a segment, 100 to 5,000: in full while it is short, half of it once it is long (see the endpointer)."""
     max_segment_ms: int = 20_000
-    """Longer speech is cut at its quietest point, 2,000 to 30,000 (the model was trained on up to 30 s)."""
+    """Longer speech is cut where it is quietest and least like speech, 2,000 to 30,000 (the model was trained on up to 30 s)."""
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
