@@ -231,3 +231,34 @@ def test_what_is_asked_after_the_end_is_not_judged(judge):
 
     on_a_loop(work, judge)
     assert judge.calls == [[1]]
+
+
+def test_work_before_a_turn_is_done_right_before_it_and_what_it_asks_is_in_it(judge):
+    async def work(judging):
+        listeners = [Listener(judging) for _ in range(3)]
+        for n, listener in enumerate(listeners):
+            judging.soon(lambda n=n, listener=listener: listener.line.ask(frames(n)))
+        assert all(listener.heard == [] for listener in listeners)
+        for listener in listeners:
+            await listener.hears(1)
+        assert [listener.heard for listener in listeners] == [[(0.0,)], [(0.001,)], [(0.002,)]]
+
+    on_a_loop(work, judge)
+    assert judge.calls == [[1, 1, 1]]
+
+
+def test_a_brief_judge_is_asked_on_the_loop_and_its_faults_are_told(judge, caplog):
+    threads = []
+    judge.brief = True
+    judge.gate.wait = lambda seconds: threads.append(threading.current_thread())
+
+    async def work(judging):
+        unlucky, lucky = Listener(judging), Listener(judging)
+        unlucky.line.ask(frames(-1))
+        await unlucky.hears(1)
+        lucky.line.ask(frames(5))
+        await lucky.hears(1)
+        assert (str(unlucky.failure), lucky.heard) == ("a negative sample", [(0.005,)])
+
+    on_a_loop(work, judge)
+    assert set(threads) == {threading.main_thread()}
