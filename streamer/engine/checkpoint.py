@@ -10,18 +10,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from streamer.engine.folder import PULL, Description, describe, existing
 from streamer.engine.frontend import Layout
+from streamer.engine.tensors import without_wrapper
 from streamer.engine.vocabulary import Vocabulary
 from streamer.errors import ModelCorrupt
 
 if TYPE_CHECKING:
     import torch
-
-WRAPPERS: Final = ("state_dict", "model_state_dict", "model")
-"""Under which of these training scripts put the weights; upstream looks there too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,9 +77,7 @@ def _filled(model: Any, path: Path) -> Any:
     except (RuntimeError, EOFError, OSError, ValueError, LookupError, pickle.UnpicklingError) as error:
         first = str(error).splitlines()[0] if str(error) else repr(error)
         raise ModelCorrupt(f"{path} ({path.stat().st_size} bytes) cannot be read as weights ({first}). {PULL}") from error
-    for wrapper in WRAPPERS:
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
+    state = without_wrapper(state)
     for key, wanted in model.state_dict().items():
         found = state.get(key) if isinstance(state, dict) else None
         if not isinstance(found, torch.Tensor) or found.shape != wanted.shape:

@@ -1,11 +1,24 @@
-"""Which device a torch engine runs on."""
+"""Which device an engine runs on."""
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from streamer.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import torch
+
+
+def installed(*packages: str) -> bool:
+    """Whether these packages are here. Imports none of them."""
+    return all(find_spec(package) for package in packages)
+
+
+def means_cpu(name: str) -> bool:
+    """Whether ``auto``, or what it stands for here, is the CPU."""
+    if name == "auto" and installed("torch"):
+        return choose_device(name).type == "cpu"
+    return name in ("auto", "cpu")
 
 
 def choose_device(name: str) -> "torch.device":

@@ -1,7 +1,7 @@
 """Which model to run, where its weights are, and the sentence to show when it is not the default one."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -23,13 +23,15 @@ class Kind(StrEnum):
     """Which engine runs the weights."""
 
     SENSEVOICE = "sensevoice"
+    SENSEVOICE_INT8 = "sensevoice-int8"
+    ONNX = "onnx"
     BUNDLED = "bundled"
     SCRIPTED = "scripted"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A model that can be loaded. ``path`` is its folder, ``None`` where it needs none.
+    """A model that can be loaded. ``path`` is its folder, for ``ONNX`` the file in it, and ``None`` where it needs none.
 
     ``source`` says for people where it came from. ``notice`` is for every user of the server, where this is not the default model.
     """
@@ -115,8 +117,9 @@ class Models:
         if not folder.exists():
             names = ", ".join(row.names[0] for row in KNOWN if not row.hidden)
             raise ModelNotFound(f"{wanted} is neither a known model ({names}) nor a folder on this machine")
-        require_checkpoint(folder)
-        return Found(Kind.SENSEVOICE, folder, "your own folder")
+        single = folder.suffix == ".onnx"
+        exported = require_checkpoint(folder.parent, folder.name) if single else require_checkpoint(folder)
+        return Found(Kind.ONNX, exported, "your own export") if exported else Found(Kind.SENSEVOICE, folder, "your own folder")
 
     def sensevoice(self, *, download: bool = True) -> Found:
         """SenseVoiceSmall from this machine, or else from a hub. Raises ``ModelNotFound``, which tells all that was tried."""
@@ -222,6 +225,11 @@ KNOWN: Final = (
         ("sensevoice", "sensevoicesmall", "iic/sensevoicesmall", "funaudiollm/sensevoicesmall"),
         Kind.SENSEVOICE,
         lambda models, download: models.sensevoice(download=download),
+    ),
+    Known(
+        ("sensevoice-int8",),
+        Kind.SENSEVOICE_INT8,
+        lambda models, download: replace(models.sensevoice(download=download), kind=Kind.SENSEVOICE_INT8),
     ),
     Known(("bundled", "moonshine", "moonshine-tiny-en"), Kind.BUNDLED, lambda models, download: _bundled(f"This is {_LACKS}.")),
     Known(("miniature",), Kind.SENSEVOICE, lambda models, download: _MINIATURE),

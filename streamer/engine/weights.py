@@ -38,6 +38,10 @@ SENSEVOICE_FILES: Final = (
 """SenseVoiceSmall as both hubs publish it."""
 
 
+ONNX_FILES: Final = ("model.onnx", "model_int8.onnx", "model_quant.onnx")
+"""Weights in ONNX: our own exports, and what upstream calls its quantised one. The first that a folder has is taken."""
+
+
 def total_size(files: Iterable[WeightFile]) -> int:
     """Bytes of all files together."""
     return sum(file.size for file in files)
@@ -117,19 +121,24 @@ def problems_in(folder: Path, files: Iterable[WeightFile], ledger: Ledger, *, re
             yield f"{path} cannot be read: {fault.strerror or fault}"
 
 
-def require_checkpoint(folder: Path) -> None:
+def require_checkpoint(folder: Path, file: str | None = None) -> Path | None:
     """Raise ``ModelNotFound`` unless ``folder`` holds a SenseVoice checkpoint: somebody's own, so no hash is expected.
 
-    The names of its parts come from ``configuration.json`` where there is one, as funasr reads it.
+    The names of its parts come from ``configuration.json`` where there is one, as funasr reads it. Gives the file with the weights in
+    ONNX, which is ``file`` or where there is no ``model.pt`` one of ``ONNX_FILES``, and ``None`` where ``model.pt`` has them.
     """
     if not folder.is_dir():
         raise ModelNotFound(f"{folder} is not a folder; give the folder that holds model.pt, config.yaml, am.mvn and *.bpe.model")
-    missing = [part for part in _parts(folder) if not _holds(folder, part)]
+    weights, *others = _parts(folder)
+    if file is None and not _holds(folder, weights):
+        file = next((name for name in ONNX_FILES if _holds(folder, name)), None)
+    missing = [part for part in (file or weights, *others) if not _holds(folder, part)]
     if missing:
         raise ModelNotFound(
             f"{folder} lacks {' and '.join(missing)}; a SenseVoice folder holds model.pt, config.yaml, am.mvn and *.bpe.model. "
             "Give another folder, or name no model to use the published one"
         )
+    return folder / file if file else None
 
 
 def _holds(folder: Path, part: str) -> bool:

@@ -1,0 +1,99 @@
+"""SenseVoiceSmall on ONNX Runtime, for CPUs: without torch, twice as fast on short audio, and in two thirds of the memory.
+
+It runs a checkpoint's own ``model.pt``, or a file that ``streamer models export`` or upstream made of one. What goes in and what is read
+from the rows is shared with the torch engine; the ids are the same.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Final
+
+from streamer.core.events import Failed, Hypothesis, Job, ModelInfo
+from streamer.engine import BatchLimits, WarmUp
+from streamer.engine.features import NumpyFrontend
+from streamer.engine.folder import PULL, Description, describe, existing
+from streamer.engine.graph import Network
+from streamer.engine.network import network
+from streamer.engine.rows import BUCKETS_S, CPU_LIMITS, Reader, Rows, prompts, warm_up
+from streamer.engine.sessions import open_session
+from streamer.engine.tensors import Unreadable, read_tensors, without_wrapper
+from streamer.errors import ModelCorrupt
+
+ALONE: Final = BatchLimits(max_items=1, max_audio_s=BUCKETS_S[-1], buckets_s=BUCKETS_S)
+
+
+class OnnxSenseVoice:
+    """The engine of a folder with ``model.pt``, or of an ``.onnx`` file beside its ``config.yaml``, ``am.mvn`` and tokenizer.
+
+    ``int8`` keeps the matrices of a ``model.pt`` in 8 bits: a third of the time, a third of the memory, and now and then another id.
+    Then the rows of one forward pass share a scale, so each item has a forward pass of its own: company must not change an answer.
+    ``threads`` is by default one for each core that this process may use.
+
+    Raises ``ModelNotFound`` or ``ModelCorrupt`` for the files and ``ConfigurationError`` where a package is missing.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        int8: bool = False,
+        notice: str | None = None,
+        threads: int | None = None,
+        batch_limits: BatchLimits | None = None,
+    ) -> None:
+        file = path if path.suffix == ".onnx" else None
+        folder = path.parent if file else path
+        found = describe(folder)
+        self._reader = reader = Reader(found.vocabulary, folder)
+        source = existing(folder, file.name) if file else read_network(found, int8=int8)
+        self._forward = open_session(source, reader.tags, found.vocabulary.size, threads or _cores())
+        self._frontend = NumpyFrontend(found.cmvn, found.layout)
+        kind = file.stem.removeprefix("model").strip("_") if file else "int8" if int8 else ""
+        self._alone = bool(kind)
+        self._limits = batch_limits or (ALONE if self._alone else CPU_LIMITS)
+        self._info = ModelInfo(name=f"{found.name} {kind}".rstrip(), device="cpu", capabilities=reader.capabilities, notice=notice)
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._info
+
+    @property
+    def batch_limits(self) -> BatchLimits:
+        return self._limits
+
+    def warm_up(self) -> WarmUp:
+        return warm_up(self)
+
+    def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis | Failed]:
+        if not jobs:
+            return []
+        began = perf_counter()
+        rows = self.rows(jobs)
+        decode_ms = (perf_counter() - began) * 1000
+        return [self._reader.answer(job, item, decode_ms) for job, item in zip(jobs, rows, strict=True)]
+
+    def rows(self, jobs: Sequence[Job]) -> list[Rows]:
+        """In float32 one forward pass, in which padding is masked, so that an item's rows do not depend on the others."""
+        if self._alone and len(jobs) > 1:
+            return [rows for job in jobs for rows in self.rows([job])]
+        features, lengths = self._frontend([job.samples for job in jobs])
+        return self._forward(features, lengths, prompts(jobs))
+
+    def close(self) -> None:
+        del self._forward
+
+
+def read_network(found: Description, *, int8: bool) -> Network:
+    """The graph and the weights of a folder's ``model.pt``. Raises ``ModelNotFound`` or ``ModelCorrupt``."""
+    path = existing(found.weights.parent, found.weights.name)
+    try:
+        saved = read_tensors(path)
+    except Unreadable as error:
+        raise ModelCorrupt(f"{path} ({path.stat().st_size} bytes) cannot be read as weights ({error}). {PULL}") from error
+    return network(found, without_wrapper(saved), tags=Reader(found.vocabulary, path.parent).tags, int8=int8)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
