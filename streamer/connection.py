@@ -203,8 +203,11 @@ class Connection:
             self._heard = None
             return False
         self._heard = time.monotonic()
-        for event in self._wire.decode(data):
-            self._runner.take(event)
+        try:
+            for event in self._wire.decode(data):
+                self._runner.take(event)
+        except Exception as error:  # noqa: BLE001 - logged and told; the library called us and may not be hurt
+            self._runner.fail(error)
         return True
 
     async def _until_idle(self) -> None:

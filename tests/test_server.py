@@ -174,6 +174,18 @@ def test_odd_byte_counts_wait_for_their_other_half(server):
     assert said(cut) == said(whole) != []
 
 
+def test_a_message_in_fragments_between_whole_ones_is_heard_in_its_place(server):
+    data = SENTENCE.tobytes()
+    whole, _ = talk(server.socket, {"type": "start"}, data, {"type": "stop"})
+    pieces = [data[:20_000], [data[20_000:20_333], data[20_333:20_334], data[20_334:50_000]], data[50_000:50_640], data[50_640:]]
+    cut, _ = talk(server.socket, {"type": "start"}, *pieces, {"type": "stop"})
+
+    def said(messages):
+        return [(m["text"], m["begin_ms"], m["end_ms"]) for m in messages if m["type"] == "final"]
+
+    assert said(cut) == said(whole) != []
+
+
 def test_a_stream_that_ends_within_a_sample_is_warned(server):
     got, _ = talk(server.socket, {"type": "start"}, b"\0\0\0", {"type": "stop"})
 
