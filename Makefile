@@ -33,7 +33,7 @@ $(VENV)/.created:
 	touch $@
 
 $(VENV)/.installed: $(VENV)/.created pyproject.toml constraints.txt
-	$(PIP) install --quiet -c constraints.txt --editable .
+	$(PIP) install --quiet -c constraints.txt --editable ".[all]"
 	touch $@
 
 $(VENV)/.tested: $(VENV)/.installed

@@ -74,7 +74,7 @@ def test_the_steps_are_those_of_make(dockerfile: str) -> None:
     build, _ = stages(dockerfile)
     steps = [step for line in said(build, "RUN") for step in re.sub(r"--mount=\S+ ", "", line).split(" && ")]
     assert steps == [re.sub(r" --quiet| --editable|(?<=^python)3", "", line) for line in make_install()]
-    assert steps[-1] == ".venv/bin/python -m pip install -c constraints.txt ."
+    assert steps[-1] == '.venv/bin/python -m pip install -c constraints.txt ".[all]"'
 
 
 def test_what_is_installed_is_let_into_the_build_and_nothing_else(dockerfile: str) -> None:

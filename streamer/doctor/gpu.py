@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
 from streamer.doctor import Line, Verdict, fail, ok, warn
+from streamer.engine.device import installed
 
 if TYPE_CHECKING:
     import torch
@@ -108,6 +109,12 @@ def _major(number: str) -> int:
 
 def accelerator(device: str) -> Iterator[Line]:
     """All of the above on this machine, then each GPU in turn."""
+    if not installed("torch"):
+        if device.startswith("cuda"):
+            yield fail(f"torch is not installed, and --device is {device!r}", "`pip install '.[torch]'`, or use --device cpu")
+        else:
+            yield ok("torch is not installed: ONNX Runtime does the work, on the CPU")
+        return
     import torch
 
     build = read_build(torch)

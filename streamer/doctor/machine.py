@@ -13,6 +13,7 @@ from typing import Final
 
 from streamer import __version__
 from streamer.doctor import Line, fail, ok, warn
+from streamer.engine.device import installed
 
 NEEDED_MEMORY_GB: Final = 2.5
 """SenseVoiceSmall in 32 bit, torch, and room to load it."""
@@ -110,6 +111,9 @@ def _version(package: str) -> str:
 
 def funasr() -> Iterator[Line]:
     """The package that holds SenseVoiceSmall's model class; its import pulls in much else that can be broken."""
+    if not installed("torch"):
+        yield ok("funasr is not installed: only torch needs it")
+        return
     importlib.import_module("funasr")
     yield ok(f"funasr {_version('funasr')}")
 

@@ -146,5 +146,5 @@ def _weights() -> Path:
             return weights
     raise ConfigurationError(
         f"the package silero-vad with its {WEIGHTS.name} is not installed; silero finds no speech without it. "
-        "Run: pip install 'silero-vad>=6.2,<7', or choose the other detector with --vad webrtc"
+        "Run: pip install --no-deps 'silero-vad>=6.2,<7', or choose the other detector with --vad webrtc"
     )
