@@ -127,6 +127,8 @@ def notes(result: Result, *, model: str, with_ablation: bool = False) -> Iterato
             yield f"{name}: {right} of {figures['n']} right; label -> answers: {_confusion(figures['confusion'])}"
     for code in sorted(set(result.foreign.values())):
         figures = result.sum_of_foreign(code).text.figures()
+        if not figures["words"]:
+            continue
         name = "CER" if code in BY_CHARACTER else "WER"
         shown = _shown(figures[name.lower()], "%")
         yield f"{code}: {model} does not claim it; {name} {shown} over {figures['words']:.0f} words is not in the table"
