@@ -26,8 +26,10 @@ def joined(spans: Iterable[tuple[int, int]], gap_ms: int = 0) -> Spans:
 
 
 def from_label(label: str, *, milliseconds: bool) -> Spans | None:
-    """``start,end,is_speech`` triples in seconds after an optional name, or JSON pairs or triples. ``None`` where it is neither."""
-    scale = 1 if milliseconds else 1000
+    """``start,end,is_speech`` triples after an optional name, or JSON pairs or triples. ``None`` where it is neither.
+
+    Times are seconds unless ``milliseconds`` is said, or all are whole numbers and some are a thousand or more.
+    """
     rows: Sequence[Sequence[float]] | None
     if label.lstrip().startswith(("[", "{")):
         rows = _from_json(label)
@@ -41,6 +43,8 @@ def from_label(label: str, *, milliseconds: bool) -> Spans | None:
         rows = [values[at : at + 3] for at in range(0, len(values), 3)]
     if rows is None:
         return None
+    times = [time for row in rows for time in row[:2]]
+    scale = 1 if milliseconds or (all(time == int(time) for time in times) and max(times, default=0) >= 1000) else 1000
     return joined((round(row[0] * scale), round(row[1] * scale)) for row in rows if len(row) < 3 or row[2])
 
 
