@@ -87,3 +87,16 @@ def test_words_of_an_alignment_are_spans_and_empty_words_are_silence(tmp_path):
 
     assert from_alignments(tmp_path / "librispeech_12-34-0001.flac") == ((300, 1140), (1300, 1540))
     assert from_alignments(tmp_path / "librispeech_12-34-0002.flac") is None
+
+
+@pytest.mark.parametrize(
+    ("label", "spans"),
+    [
+        ("[[70,2340],[2620,6200]]", ((70, 2340), (2620, 6200))),
+        ("0,500,0,500,1200,1", ((500, 1200),)),
+        ("[[1, 2], [3, 60]]", ((1000, 2000), (3000, 60_000))),
+        ("[[0.5, 1200.0]]", ((500, 1_200_000),)),
+    ],
+)
+def test_whole_numbers_in_the_thousands_are_milliseconds_though_nobody_says_so(label, spans):
+    assert from_label(label, milliseconds=False) == spans
