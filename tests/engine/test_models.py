@@ -475,7 +475,8 @@ def test_an_unreadable_configuration_is_named(tmp_path: Path) -> None:
 
 
 def test_neither_a_name_nor_a_folder_is_a_sentence_with_the_names(refused: str, tmp_path: Path) -> None:
-    with pytest.raises(ModelNotFound, match=r"^whisper is neither a known model \(sensevoice, sensevoice-int8, bundled, miniature\) nor a folder"):
+    names = r"\(sensevoice, sensevoice-int8, bundled, miniature\)"
+    with pytest.raises(ModelNotFound, match=rf"^whisper is neither a known model {names} nor a folder"):
         models(tmp_path, refused, refused).find("whisper")
 
 
