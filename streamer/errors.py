@@ -2,8 +2,7 @@
 
     StreamerError
     ├── JobError                 one request to the engine; the session goes on
-    │   ├── TranscriptionFailed  the engine could not decode this audio
-    │   └── QueueFull            the scheduler refused a job (partials only: finals are never refused)
+    │   └── TranscriptionFailed  the engine could not decode this audio
     ├── SessionError             one client; the server goes on
     │   ├── InvalidMessage       a message that cannot be read                    (told, session goes on)
     │   ├── InvalidSetting       a setting with a value that is not allowed       (told, session goes on)
@@ -39,10 +38,6 @@ class JobError(StreamerError):
 
 class TranscriptionFailed(JobError):
     code = "transcription_failed"
-
-
-class QueueFull(JobError):
-    code = "queue_full"
 
 
 class SessionError(StreamerError):
