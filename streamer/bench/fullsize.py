@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from streamer.bench.fitting import fit_tags
 from streamer.bench.pieces import SIZE, pieces, tokenizer
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def build(folder: Path, seed: int = 0) -> Path:
     (folder / "configuration.json").write_text(json.dumps({"model": {"type": "funasr"}, "file_path_metas": FILES}), encoding="utf-8")
     (folder / TOKENIZER).write_bytes(tokenizer())
     (folder / "am.mvn").write_text(_normalisation(generator), encoding="utf-8")
-    torch.save(_weights(generator), folder / "model.pt")
+    torch.save(_weights(generator, seed), folder / "model.pt")
     return folder
 
 
@@ -101,11 +102,12 @@ def _normalisation(generator: np.random.Generator) -> str:
     )
 
 
-def _weights(generator: np.random.Generator) -> "dict[str, torch.Tensor]":
+def _weights(generator: np.random.Generator, seed: int) -> "dict[str, torch.Tensor]":
     import torch
 
     state = {name: torch.from_numpy(values) for name, values in arrays(generator)}
     assert sum(values.numel() for values in state.values()) == PARAMETERS
+    fit_tags(state, {piece[2:-2]: id for id, piece in enumerate(pieces()) if piece.startswith("<|")}, seed)
     return state
 
 
