@@ -27,10 +27,16 @@ class BatchLimits:
     max_items: int
     max_audio_s: float
     buckets_s: tuple[float, ...]
-    """Upper edges of the length buckets; jobs of one batch lie in one bucket, but for the padding that is free."""
+    """Upper edges of the length buckets; jobs of one batch lie in one bucket, but for the padding that is free. Without edges all are one."""
     free_padding_s: float = 0.0
     """Padding in one batch that costs less than another forward: the fixed cost of a forward times the seconds of audio decoded in a
     second. Nothing on a CPU, tens of seconds on a GPU."""
+    packed: bool = False
+    """Nothing is ever padded: a batch costs what its audio costs together."""
+
+    def decoded_s(self, lengths_s: Sequence[float]) -> float:
+        """Seconds of audio that a batch of these lengths is to the engine, padding included."""
+        return sum(lengths_s) if self.packed else max(lengths_s, default=0.0) * len(lengths_s)
 
 
 class Engine(Protocol):

@@ -38,8 +38,7 @@ def load(folder: Path, device: "torch.device") -> Checkpoint:
     import torch
 
     found = describe(folder)
-    weights = existing(folder, found.weights.name)
-    model = _filled(_empty(found, folder), weights)
+    model = _filled(_empty(found, folder), found.weights)
     return Checkpoint(
         name=found.name,
         model=model.to(device),
@@ -69,15 +68,26 @@ def _empty(found: Description, folder: Path) -> Any:
         raise ModelCorrupt(f"{folder / 'config.yaml'} describes no model that can be built ({error!r}). {PULL}") from error
 
 
-def _filled(model: Any, path: Path) -> Any:
+def read_state(path: Path) -> Any:
+    """The weights in a file, on the CPU: a dictionary of tensors, if it is what it should be.
+
+    Raises ``ModelNotFound`` where there is none, and ``ModelCorrupt`` where it cannot be read.
+    """
     import torch
 
+    existing(path.parent, path.name)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, LookupError, pickle.UnpicklingError) as error:
         first = str(error).splitlines()[0] if str(error) else repr(error)
         raise ModelCorrupt(f"{path} ({path.stat().st_size} bytes) cannot be read as weights ({first}). {PULL}") from error
-    state = without_wrapper(state)
+    return without_wrapper(state)
+
+
+def _filled(model: Any, path: Path) -> Any:
+    import torch
+
+    state = read_state(path)
     for key, wanted in model.state_dict().items():
         found = state.get(key) if isinstance(state, dict) else None
         if not isinstance(found, torch.Tensor) or found.shape != wanted.shape:

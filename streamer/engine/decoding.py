@@ -15,7 +15,7 @@ logger: Final = logging.getLogger(__name__)
 
 
 def decode(engine: Engine, jobs: list[Job], too_large: Callable[[float], None]) -> list[Hypothesis | Failed]:
-    """One answer per job, in order. ``too_large`` is told the seconds of padded audio that the device could not hold.
+    """One answer per job, in order. ``too_large`` is told the seconds of audio, padding included, that the device could not hold.
 
     Raises ``MemoryError``, which is the process's and not the batch's.
     """
@@ -27,7 +27,7 @@ def decode(engine: Engine, jobs: list[Job], too_large: Callable[[float], None]) 
         if len(jobs) == 1:
             logger.warning("the device cannot hold one item of %.1f s: %s", _seconds(jobs[0]), error)
             return [Failed(jobs[0], f"{_seconds(jobs[0]):.1f} s of audio need more memory than the device has: {error}")]
-        too_large(len(jobs) * max(map(_seconds, jobs)))
+        too_large(engine.batch_limits.decoded_s([_seconds(job) for job in jobs]))
         half = len(jobs) // 2
         parts = [jobs[:half], jobs[half:]]
     except Exception as error:  # noqa: BLE001 - a wall: whatever a batch raises, its items are tried alone

@@ -1,12 +1,26 @@
-"""Which device an engine runs on."""
+"""Which device an engine runs on, and how exactly it multiplies there."""
 
+from enum import StrEnum
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamer.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import torch
+
+
+class Precision(StrEnum):
+    """How matrix products are computed: as upstream does; with 10 bits of mantissa for their factors; with 7, and half the memory."""
+
+    FLOAT32 = "float32"
+    TF32 = "tf32"
+    BFLOAT16 = "bfloat16"
+
+
+PRECISIONS: Final = ("auto", *Precision)
+AMPERE: Final = (8, 0)
+"""The first compute capability with TF32 and bfloat16."""
 
 
 def installed(*packages: str) -> bool:
@@ -39,3 +53,17 @@ def choose_device(name: str) -> "torch.device":
             f"--device is {name!r}, but torch sees {count} CUDA devices; expected one of those, or cpu. `streamer doctor` says why."
         )
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+
+
+def choose_precision(name: str, device: "torch.device") -> Precision:
+    """``auto`` to what docs/performance.md finds best there; anything else must be possible. Raises ``ConfigurationError``."""
+    import torch
+
+    fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= AMPERE
+    if name == "auto":
+        return Precision.TF32 if fast else Precision.FLOAT32
+    if name not in tuple(Precision):
+        raise ConfigurationError(f"--precision is {name!r}, expected {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}.")
+    if name != Precision.FLOAT32 and not fast:
+        raise ConfigurationError(f"--precision is {name!r}, which {device} cannot do (Ampere or newer can); expected auto or float32.")
+    return Precision(name)

@@ -22,6 +22,34 @@ PULL: Final = "Pull the model again with `streamer models pull`, or name another
 CLASSES: Final = {"model": "SenseVoiceSmall", "encoder": "SenseVoiceEncoderSmall", "frontend": "WavFrontend"}
 FILTERBANK: Final = {"fs": SAMPLE_RATE, "window": "hamming", "frame_length": 25, "frame_shift": 10}
 FULL_SIZE: Final = {"output_size": 512, "num_blocks": 50, "tp_blocks": 20}
+DEFAULTS: Final = {
+    "output_size": 256,
+    "attention_heads": 4,
+    "linear_units": 2048,
+    "num_blocks": 6,
+    "tp_blocks": 0,
+    "kernel_size": 11,
+    "sanm_shfit": 0,
+    "normalize_before": True,
+    "concat_after": False,
+}
+"""Of upstream's encoder, where config.yaml says nothing."""
+EPSILON: Final = 1e-5
+"""Of its normalisations."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """Of the encoder: its first layer is one of ``blocks``, ``last_blocks`` follow after a normalisation."""
+
+    width: int
+    heads: int
+    hidden: int
+    blocks: int
+    last_blocks: int
+    kernel: int
+    left: int
+    """Rows before its own that the memory block sees."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +84,26 @@ def describe(folder: Path) -> Description:
         layout=layout,
         files=files,
         weights=folder / names["init_param"],
+    )
+
+
+def sizes_of(found: Description) -> Sizes:
+    """What ``encoder_conf`` says. Raises ``ModelCorrupt`` where no model can be built of it."""
+    config = DEFAULTS | dict(found.config["encoder_conf"])
+    counts = [config[name] for name in ("output_size", "attention_heads", "linear_units", "num_blocks", "kernel_size")]
+    whole = all(isinstance(count, int) and count > 0 for count in counts)
+    if not whole or counts[0] % counts[1] or not config["normalize_before"] or config["concat_after"]:
+        place = found.weights.parent / "config.yaml"
+        raise ModelCorrupt(f"{place} describes no model that can be built (encoder_conf is {found.config['encoder_conf']}). {PULL}")
+    width, heads, hidden, blocks, kernel = counts
+    return Sizes(
+        width=width,
+        heads=heads,
+        hidden=hidden,
+        blocks=blocks,
+        last_blocks=config["tp_blocks"],
+        kernel=kernel,
+        left=(kernel - 1) // 2 + config["sanm_shfit"],
     )
 
 

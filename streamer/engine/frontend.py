@@ -58,9 +58,10 @@ class Frontend:
 
         self._layout = layout
         self._device = device
+        self._offsets = torch.arange(layout.stack, device=device) - (layout.stack - 1) // 2
         self._shift, self._scale = cmvn.to(device=device, dtype=torch.float32)
         self._window = torch.hamming_window(WINDOW, periodic=False, dtype=torch.float64).float().to(device)
-        self._mel = torch.from_numpy(mel_filters(layout.mels)).to(device)
+        self._mel = torch.from_numpy(mel_filters(layout.mels)).double().to(device)  # the product's precision is not for a switch to lower
 
     def __call__(self, audio: Sequence[Samples]) -> "tuple[torch.Tensor, torch.Tensor]":
         """Utterances ``[n]`` of int16 at 16 kHz to features ``[batch, rows, stack * mels]`` and the rows of each ``[batch]``.
@@ -78,6 +79,16 @@ class Frontend:
         beyond = torch.arange(features.shape[1], device=self._device) >= rows[:, None]  # [batch, rows]
         return ((features + self._shift) * self._scale).masked_fill(beyond[..., None], 0.0), rows
 
+    def packed(self, wave: "torch.Tensor", numbers: "torch.Tensor", first: "torch.Tensor", last: "torch.Tensor") -> "torch.Tensor":
+        """Utterances that lie one after the other in ``wave [samples]``, int16, each at a multiple of ``SHIFT``, to ``[rows, stack * mels]``.
+
+        Of each row its number in its utterance, and that one's first and last frame, counted from the beginning of ``wave``.
+        """
+        bank = self._filterbank(wave.float()[None])[0]  # also frames that lie across two utterances; nobody asks for them
+        index = (numbers[:, None] * self._layout.stride + self._offsets).clamp_min(0).minimum((last - first)[:, None])
+        stacked = bank[first[:, None] + index].flatten(1)
+        return (stacked + self._shift) * self._scale
+
     def _filterbank(self, waves: "torch.Tensor") -> "torch.Tensor":
         """``[batch, samples]`` on the scale of int16, as upstream has it, to log energies ``[batch, frames, mels]``."""
         import torch
@@ -87,7 +98,7 @@ class Frontend:
         before = torch.cat((frames[..., :1], frames[..., :-1]), -1)  # Kaldi lets the first sample precede itself
         spectrum = torch.fft.rfft((frames - PRE_EMPHASIS * before) * self._window, FFT)
         power = spectrum.real.square() + spectrum.imag.square()  # [batch, frames, FFT / 2 + 1]
-        return torch.matmul(power, self._mel).clamp_min(FLOOR).log()
+        return torch.matmul(power.double(), self._mel).float().clamp_min(FLOOR).log()
 
     def _stacked(self, bank: "torch.Tensor", frames: "torch.Tensor") -> "torch.Tensor":
         """``[batch, frames, mels]`` to ``[batch, rows, stack * mels]``: a row is centred on its frame, edges repeat the outermost one."""
@@ -95,8 +106,7 @@ class Frontend:
 
         layout = self._layout
         rows = -(-bank.shape[1] // layout.stride)
-        offsets = torch.arange(layout.stack, device=self._device) - (layout.stack - 1) // 2
-        wanted = torch.arange(rows, device=self._device)[:, None] * layout.stride + offsets  # [rows, stack]
+        wanted = torch.arange(rows, device=self._device)[:, None] * layout.stride + self._offsets  # [rows, stack]
         last = (frames - 1)[:, None, None]
         index = wanted.clamp_min(0).expand(len(bank), -1, -1).minimum(last)  # an utterance ends at its own last frame
         item = torch.arange(len(bank), device=self._device)[:, None, None]

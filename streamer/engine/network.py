@@ -6,33 +6,19 @@ meet, which is in attention and in the memory block.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from streamer.engine.ctc import PROMPT_ROWS
-from streamer.engine.folder import PULL, Description
+from streamer.engine.folder import EPSILON, PULL, Description, sizes_of
 from streamer.engine.graph import FLOAT, INT64, Float, Graph, Network
 from streamer.errors import ModelCorrupt
 
-EPSILON: Final = 1e-5  # of the normalisations
 MASKED: Final = -1e30
 """Added to the scores of padding; finite, because a row of nothing else would give no numbers."""
 TAGS_NOTE: Final = "streamer.tags"
 """Under which a model tells whose logits it gives, so that an exported one can be read by a later version."""
-DEFAULTS: Final = {
-    "output_size": 256,
-    "attention_heads": 4,
-    "linear_units": 2048,
-    "num_blocks": 6,
-    "tp_blocks": 0,
-    "kernel_size": 11,
-    "sanm_shfit": 0,
-    "normalize_before": True,
-    "concat_after": False,
-}
-"""Of upstream's encoder, where config.yaml says nothing."""
 
 
 def network(found: Description, arrays: Any, *, tags: Sequence[int], int8: bool = False) -> Network:
@@ -40,39 +26,22 @@ def network(found: Description, arrays: Any, *, tags: Sequence[int], int8: bool 
     return _SenseVoice(found, arrays, int8=int8).network(tags)
 
 
-@dataclass(frozen=True, slots=True)
-class _Sizes:
-    width: int
-    heads: int
-    hidden: int
-    kernel: int
-    left: int
-    """Rows before its own that the memory block sees."""
-
-
 class _SenseVoice:
     """Builds the graph, from the input on."""
 
     def __init__(self, found: Description, arrays: Any, *, int8: bool) -> None:
         self._found, self._arrays = found, arrays
-        self._config = config = DEFAULTS | dict(found.config["encoder_conf"])
-        counts = [config[name] for name in ("output_size", "attention_heads", "linear_units", "num_blocks", "kernel_size")]
-        whole = all(isinstance(count, int) and count > 0 for count in counts)
-        if not whole or counts[0] % counts[1] or not config["normalize_before"] or config["concat_after"]:
-            place = found.weights.parent / "config.yaml"
-            raise ModelCorrupt(f"{place} describes no model that can be built (encoder_conf is {found.config['encoder_conf']}). {PULL}")
-        width, heads, hidden, _, kernel = counts
-        self._sizes = _Sizes(width, heads, hidden, kernel, (kernel - 1) // 2 + config["sanm_shfit"])
+        self._sizes = sizes_of(found)
         self._graph = Graph(int8=int8)
 
     def network(self, tags: Sequence[int]) -> Network:
         graph, width, inputs = self._graph, self._sizes.width, self._found.layout.stack * self._found.layout.mels
         x = self._inputs(inputs)
         x = self._layer(x, "encoder.encoders0.0", inputs)
-        for block in range(self._config["num_blocks"] - 1):
+        for block in range(self._sizes.blocks - 1):
             x = self._layer(x, f"encoder.encoders.{block}", width)
         x = self._norm(x, "encoder.after_norm", width)
-        for block in range(self._config["tp_blocks"]):
+        for block in range(self._sizes.last_blocks):
             x = self._layer(x, f"encoder.tp_encoders.{block}", width)
         self._outputs(self._norm(x, "encoder.tp_norm", width), tags)
         return graph.network(

@@ -6,7 +6,8 @@
   after it at the latest where nothing of its session waits. So neither a backlog nor a long wait of one client delays another's sentence.
 - A session has at most one partial of a segment queued; a newer one takes its place.
 - One batch holds jobs of one length bucket, at most so many items and so many seconds of padded audio. Other lengths join where padding
-  them is cheaper than another forward, and less urgent jobs once all that are more urgent are in.
+  them is cheaper than another forward, and less urgent jobs once all that are more urgent are in. An engine that pads nothing has one
+  bucket, and all lengths join.
 - Bounded: beyond ``max_jobs`` the least urgent droppable job leaves. Finals are never dropped; their number is bounded by the sessions,
   which stop reading while they are owed too much.
 
@@ -59,7 +60,8 @@ class _Batch:
         """Take the line's first, up to one that does not fit."""
         for entry in line:
             size, longest, total = len(self.entries) + 1, max(self._longest, entry.samples), self._total + entry.samples
-            if size > 1 and (size > self._limits.max_items or longest * size > self._limits.max_audio_s * SAMPLE_RATE):
+            decoded = total if self._limits.packed else longest * size
+            if size > 1 and (size > self._limits.max_items or decoded > self._limits.max_audio_s * SAMPLE_RATE):
                 return
             if entry.bucket != self._bucket and longest * size - total > self._limits.free_padding_s * SAMPLE_RATE:
                 return

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from streamer.core.events import LANGUAGES, SAMPLE_RATE, Capabilities, Failed, Hypothesis, Job, JobKind, Scores
 from streamer.engine import BatchLimits, Engine, WarmUp
-from streamer.engine.ctc import collapse, label_scores, text_of
+from streamer.engine.ctc import PROMPT_ROWS, collapse, label_scores, text_of
+from streamer.engine.frontend import Layout, row_count
 from streamer.engine.vocabulary import Vocabulary
 
 LANGUAGE_PROMPTS: Final = {"auto": 0, "zh": 3, "en": 4, "yue": 7, "ja": 11, "ko": 12, "nospeech": 13}
@@ -101,9 +102,10 @@ class Reader:
 def warm_up(engine: Engine) -> WarmUp:
     """Decode noise at every bucket's upper edge, alone and in the largest batch that the limits allow."""
     limits = engine.batch_limits
-    noise = np.random.default_rng(0).integers(-1000, 1000, int(limits.buckets_s[-1] * SAMPLE_RATE), np.int16)
+    lengths_s = limits.buckets_s or BUCKETS_S
+    noise = np.random.default_rng(0).integers(-1000, 1000, int(lengths_s[-1] * SAMPLE_RATE), np.int16)
     began, forwards = perf_counter(), []
-    for seconds in limits.buckets_s:
+    for seconds in lengths_s:
         samples = noise[: int(seconds * SAMPLE_RATE)]
         job = Job(session="", channel=0, segment=0, kind=JobKind.FINAL, begin=0, end=len(samples), samples=samples)
         largest = max(1, min(limits.max_items, int(limits.max_audio_s / seconds)))
@@ -112,3 +114,8 @@ def warm_up(engine: Engine) -> WarmUp:
             engine.transcribe([job] * batch)
             forwards.append((batch, seconds, (perf_counter() - before) * 1000))
     return WarmUp(seconds=perf_counter() - began, forwards=tuple(forwards))
+
+
+def most_rows(limits: BatchLimits, layout: Layout) -> int:
+    """Rows of the largest batch that the limits allow, prompt rows included."""
+    return row_count(int(limits.max_audio_s * SAMPLE_RATE), layout) + limits.max_items * (PROMPT_ROWS + 1)

@@ -14,7 +14,7 @@ from enum import Enum
 from typing import Final
 
 from streamer.core.events import SAMPLE_RATE, Answer, Dropped, Failed, Hypothesis, Job, ModelInfo
-from streamer.engine import Engine, WarmUp
+from streamer.engine import BatchLimits, Engine, WarmUp
 from streamer.engine.decoding import decode
 from streamer.engine.queue import MAX_JOBS, Entry, JobQueue
 
@@ -219,7 +219,7 @@ class Scheduler:
                     answer = replace(answer, queue_ms=(began - entry.since) * 1000, decode_ms=decode_ms)
                 self._answer(answer)
             batch, self._running = self._running, []
-        self._observe(_measure(batch, began, decode_ms))
+        self._observe(_measure(batch, began, decode_ms, engine.batch_limits))
         return True
 
     def _shrink(self, padded_s: float) -> None:
@@ -243,12 +243,12 @@ class Scheduler:
             self._early.clear()
 
 
-def _measure(batch: list[Entry], began: float, decode_ms: float) -> Batch:
+def _measure(batch: list[Entry], began: float, decode_ms: float, limits: BatchLimits) -> Batch:
     lengths = [(entry.job.end - entry.job.begin) / SAMPLE_RATE for entry in batch]
     return Batch(
         items=len(batch),
         audio_s=sum(lengths),
-        padded_s=max(lengths) * len(lengths),
+        padded_s=limits.decoded_s(lengths),
         decode_ms=decode_ms,
         queue_ms=tuple((began - entry.since) * 1000 for entry in batch),
         kinds=tuple(entry.kind.name.lower() for entry in batch),

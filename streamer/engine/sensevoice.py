@@ -1,58 +1,78 @@
 """SenseVoiceSmall on torch: one forward pass answers a batch of jobs of mixed languages and ITN settings.
 
-The scheduler's thread goes: features of the whole batch on the device, four prompt rows before each item, encoder, and of the
-logits only each row's best id, its probability, and the few logits of the tags come back. The logits of the whole vocabulary never
-leave the device, and exist for ``ROWS_AT_ONCE`` rows at a time.
+The scheduler's thread goes: audio of the whole batch to the device, features there, four prompt rows before each item, encoder, and of
+the logits only each row's best id, its probability, and the few logits of the tags come back. On a GPU the pass is ours (``packed``),
+elsewhere upstream's own modules compute it (``padded``).
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from streamer.core.events import Failed, Hypothesis, Job, ModelInfo
+from streamer.core.events import Failed, Hypothesis, Job, ModelInfo, Samples
 from streamer.engine import BatchLimits, OutOfMemory, WarmUp
-from streamer.engine.checkpoint import load
-from streamer.engine.ctc import PROMPT_ROWS
-from streamer.engine.device import choose_device
-from streamer.engine.frontend import Frontend
-from streamer.engine.rows import BUCKETS_S, CPU_LIMITS, Reader, Rows, prompts, warm_up
+from streamer.engine.checkpoint import load, read_state
+from streamer.engine.device import Precision, choose_device, choose_precision, installed
+from streamer.engine.folder import Description, describe, sizes_of
+from streamer.engine.rows import BUCKETS_S, CPU_LIMITS, Reader, Rows, most_rows, prompts, warm_up
+from streamer.errors import ConfigurationError
 
 if TYPE_CHECKING:
     import torch
 
-ROWS_AT_ONCE: Final = 1024  # x 25,055 logits x 4 bytes = 103 MB
+    from streamer.engine.replay import Replay
+
+logger: Final = logging.getLogger(__name__)
+
 # On a GPU a forward pass costs what tens of seconds of padding cost, so other lengths may join (simulated: docs/performance.md).
-CUDA_LIMITS: Final = BatchLimits(max_items=128, max_audio_s=480.0, buckets_s=BUCKETS_S, free_padding_s=60.0)
+PADDED_LIMITS: Final = BatchLimits(max_items=128, max_audio_s=480.0, buckets_s=BUCKETS_S, free_padding_s=60.0)
+# What so many items take with their prompts fits into 8,192 rows: some ten milliseconds of an H100, which is as long as others should wait.
+PACKED_LIMITS: Final = BatchLimits(max_items=256, max_audio_s=400.0, buckets_s=(), packed=True)
+LEAST_HEAD: Final = 16
+"""Elements in a head of attention that the device's matrix units can take."""
+
+Forward = Callable[[Sequence[Samples], npt.NDArray[np.int64]], list[Rows]]
+"""Utterances and their prompts ``[batch, PROMPT_ROWS]`` to the rows of each."""
 
 
 class SenseVoice:
     """The engine of a SenseVoice checkpoint folder. ``device`` is ``auto`` (CUDA where torch has it), ``cpu``, ``cuda`` or ``cuda:N``.
 
+    ``precision`` is one of ``PRECISIONS``; ``graphs`` are CUDA's, which are recorded while warming up. ``packed`` says whether the forward
+    pass is ours; by default it is on a GPU with a Triton that works.
+
     Audio shorter than 25 ms is taken as followed by silence up to 25 ms. Raises ``ModelNotFound`` or ``ModelCorrupt`` for the folder
     and ``ConfigurationError`` for the device.
     """
 
-    def __init__(self, folder: Path, *, device: str = "auto", notice: str | None = None, batch_limits: BatchLimits | None = None) -> None:
-        import torch
-
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        graphs: bool = True,
+        packed: bool | None = None,
+        notice: str | None = None,
+        batch_limits: BatchLimits | None = None,
+    ) -> None:
         self._device = choose_device(device)
-        checkpoint = load(folder, self._device)
-        self._model = checkpoint.model
-        self._reader = Reader(checkpoint.vocabulary, folder)
-        self._frontend = Frontend(checkpoint.cmvn, checkpoint.layout, self._device)
-        tags = torch.tensor(self._reader.tags, device=self._device)
-        output = self._model.ctc.ctc_lo
-        self._tag_weight, self._tag_bias = output.weight[tags], output.bias[tags]
-        self._limits = batch_limits or (CUDA_LIMITS if self._device.type == "cuda" else CPU_LIMITS)
-        self._info = ModelInfo(
-            name=checkpoint.name,
-            device=str(self._device),
-            capabilities=self._reader.capabilities,
-            notice=notice,
-        )
+        how = choose_precision(precision, self._device)
+        found = describe(folder)
+        self._reader = Reader(found.vocabulary, folder)
+        self._replay: Replay | None = None
+        if self._can_pack(found, how) if packed is None else packed:
+            self._limits = batch_limits or PACKED_LIMITS
+            self._forward: Forward = self._packed(found, how, graphs)
+        else:
+            self._limits = batch_limits or (PADDED_LIMITS if self._device.type == "cuda" else CPU_LIMITS)
+            self._forward = self._padded(folder, how)
+        self._info = ModelInfo(name=found.name, device=str(self._device), capabilities=self._reader.capabilities, notice=notice)
 
     @property
     def info(self) -> ModelInfo:
@@ -63,7 +83,12 @@ class SenseVoice:
         return self._limits
 
     def warm_up(self) -> WarmUp:
-        """Decode noise at every bucket's upper edge, alone and in the largest batch that the limits allow."""
+        """Decode noise of several lengths, alone and in the largest batch that the limits allow; before that, record the graphs."""
+        import torch
+
+        if self._replay:
+            with torch.inference_mode():
+                self._replay.record()
         return warm_up(self)
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis | Failed]:
@@ -83,27 +108,62 @@ class SenseVoice:
     def close(self) -> None:
         import torch
 
-        del self._model, self._frontend, self._tag_weight, self._tag_bias
+        del self._forward, self._replay
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
     def rows(self, jobs: Sequence[Job]) -> list[Rows]:
-        """One forward pass. Padding is masked in the encoder, so an item's rows do not depend on the others."""
+        """One forward pass. No item sees another."""
         import torch
 
         with torch.inference_mode():
-            features, lengths = self._frontend([job.samples for job in jobs])
-            queries = self._model.embed(torch.from_numpy(prompts(jobs)).to(self._device))
-            hidden, lengths = self._model.encoder(torch.cat((queries, features), 1), lengths + PROMPT_ROWS)
-            tags = torch.nn.functional.linear(hidden[:, :PROMPT_ROWS], self._tag_weight, self._tag_bias)
-            own = torch.arange(hidden.shape[1], device=self._device) < lengths[:, None]
-            best = [self._best(part) for part in hidden[own].split(ROWS_AT_ONCE)]
-            ids, p = (torch.cat(part).cpu().numpy() for part in zip(*best, strict=True))
-            edges = np.cumsum(lengths.cpu().numpy())[:-1]
-            return [Rows(*item) for item in zip(np.split(ids, edges), np.split(p, edges), tags.cpu().numpy(), strict=True)]
+            return self._forward([job.samples for job in jobs], prompts(jobs))
 
-    def _best(self, hidden: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
-        """Encoder rows ``[rows, width]`` to each row's best id and its probability."""
-        logits: Any = self._model.ctc.ctc_lo(hidden)
-        best, ids = logits.max(-1)
-        return ids, (best - logits.logsumexp(-1)).exp()
+    def _packed(self, found: Description, precision: Precision, graphs: bool) -> Forward:
+        from streamer.engine.packed import PackedForward
+        from streamer.engine.replay import Replay
+
+        tags = self._reader.tags
+        forward = PackedForward(found, read_state(found.weights), tags, self._device, precision)
+        largest = most_rows(self._limits, found.layout)
+        self._replay = Replay(forward, found.layout, len(tags), self._device, most_rows=largest, graphs=graphs)
+        return self._replay
+
+    def _padded(self, folder: Path, precision: Precision) -> Forward:
+        import torch
+
+        from streamer.engine.padded import Padded
+
+        if precision is Precision.BFLOAT16:
+            raise ConfigurationError("--precision is 'bfloat16', which needs a Triton that works on this device; expected tf32 or float32.")
+        torch.backends.cuda.matmul.allow_tf32 = precision is Precision.TF32
+        return Padded(load(folder, self._device), self._reader.tags, self._device)
+
+    def _can_pack(self, found: Description, precision: Precision) -> bool:
+        if self._device.type != "cuda":
+            return False
+        why = _why_not_packed(found, self._device)
+        if why:
+            logger.warning("the forward pass on %s is upstream's, several times slower than ours, because %s", self._device, why)
+        return why is None
+
+
+def _why_not_packed(found: Description, device: "torch.device") -> str | None:
+    """What keeps our kernels from running; ``None`` where they do."""
+    sizes = sizes_of(found)
+    head = sizes.width // sizes.heads
+    if head < LEAST_HEAD or head & (head - 1):
+        return f"its heads have {head} elements, expected a power of two from {LEAST_HEAD} on"
+    if not installed("triton"):
+        return "triton is not installed: pip install triton"
+    import torch
+
+    from streamer.engine import kernels
+
+    try:
+        with torch.cuda.device(device):
+            kernels.best(torch.empty(1, dtype=torch.int32, device=device), torch.empty(1, device=device), torch.zeros(1, 2, device=device))
+    except Exception as error:  # noqa: BLE001 - a compiler may fail in any way; the slower pass is there
+        reason = (str(error) or "no reason given").splitlines()[0]
+        return f"Triton cannot compile a kernel ({type(error).__name__}: {reason}); it needs a C compiler such as gcc"
+    return None

@@ -145,7 +145,7 @@ def test_no_jobs_have_no_answers(engine):
 def test_more_rows_than_are_held_at_once_give_the_same_answers(engine, clips, job_of, monkeypatch):
     jobs = [job_of(clip) for clip in clips]
     whole = engine.rows(jobs)
-    monkeypatch.setattr("streamer.engine.sensevoice.ROWS_AT_ONCE", 100)
+    monkeypatch.setattr("streamer.engine.padded.ROWS_AT_ONCE", 100)
     assert all((one.ids == other.ids).all() for one, other in zip(whole, engine.rows(jobs), strict=True))
 
 
@@ -245,7 +245,7 @@ def alone(engine, clips, job_of):
             for itn in (True, False):
                 job = job_of(clip, language=language, itn=itn)
                 logits = []
-                hook = engine._model.ctc.ctc_lo.register_forward_hook(lambda module, given, found, to=logits: to.append(found))
+                hook = engine._forward._model.ctc.ctc_lo.register_forward_hook(lambda module, given, found, to=logits: to.append(found))
                 (hypothesis,) = engine.transcribe([job])
                 hook.remove()
                 best = torch.cat(logits).topk(2).values
