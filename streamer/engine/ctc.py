@@ -6,8 +6,8 @@ gives, as here, no path scores higher than the best scores themselves, so the ru
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from math import exp
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,9 +22,8 @@ HALF_ROW_SAMPLES: Final = 480
 """Upstream takes a row to stand for the 60 ms around its beginning."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
-    """One id over consecutive rows ``[begin, end)``; ``p`` is that of its surest row."""
+class Run(NamedTuple):
+    """One id over consecutive rows ``[begin, end)``; ``p`` is that of its surest row. A tuple: there are thousands in a second."""
 
     id: int
     begin: int
@@ -42,11 +41,9 @@ def collapse(ids: npt.NDArray[np.integer], p: npt.NDArray[np.floating]) -> list[
     begins = np.flatnonzero(np.concatenate(([True], ids[1:] != ids[:-1])))
     ends = np.append(begins[1:], len(ids))
     peaks = np.maximum.reduceat(p, begins)
-    return [
-        Run(id=int(ids[begin]), begin=int(begin), end=int(end), p=float(peak))
-        for begin, end, peak in zip(begins, ends, peaks, strict=True)
-        if ids[begin] != BLANK
-    ]
+    said = ids[begins] != BLANK
+    columns = (ids[begins], begins, ends, peaks)
+    return list(map(Run._make, zip(*(column[said].tolist() for column in columns), strict=True)))
 
 
 def text_of(runs: Sequence[Run]) -> list[Run]:
@@ -60,7 +57,9 @@ def span(run: Run) -> tuple[int, int]:
     return max(begin, 0), (run.end - PROMPT_ROWS) * ROW_SAMPLES - HALF_ROW_SAMPLES
 
 
-def label_scores(logits: npt.NDArray[np.floating], labels: Sequence[str]) -> Scores:
+def label_scores(logits: Sequence[float], labels: Sequence[str]) -> Scores:
     """Probabilities of the labels among themselves, from one row's logits of their ids ``[labels]``."""
-    weights = np.exp(logits.astype(np.float64) - logits.max())
-    return dict(zip(labels, (weights / weights.sum()).tolist(), strict=True))
+    most = max(logits)
+    weights = [exp(logit - most) for logit in logits]  # a handful: an array would take longer to make
+    total = sum(weights)
+    return {label: weight / total for label, weight in zip(labels, weights, strict=True)}

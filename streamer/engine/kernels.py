@@ -12,6 +12,10 @@ import triton.language as tl
 if TYPE_CHECKING:
     import torch
 
+TILES: Final = (8, 4, 2, 1)
+"""Rows that one program adds and normalises, if enough programs are left: neighbours hear the same rows, which are then near."""
+FULL: Final = 256
+"""Programs that fill a device."""
 QUERIES: Final = 32
 """Rows that one program of the attention answers; a block of rows never spans two utterances."""
 KEYS: Final = 32
@@ -31,7 +35,9 @@ def _add_norm(  # type: ignore[no-untyped-def]  # triton reads the source, and k
     gain,
     bias,
     out,
+    count,
     epsilon,
+    ROWS: tl.constexpr,
     WIDTH: tl.constexpr,
     BLOCK: tl.constexpr,
     STREAM: tl.constexpr,
@@ -40,29 +46,32 @@ def _add_norm(  # type: ignore[no-untyped-def]  # triton reads the source, and k
     LEFT: tl.constexpr,
     KEPT: tl.constexpr,
 ):
-    row = tl.program_id(0).to(tl.int64)
+    rows = tl.program_id(0).to(tl.int64) * ROWS + tl.arange(0, ROWS)
     columns = tl.arange(0, BLOCK)
-    own = columns < WIDTH
-    x = tl.zeros([BLOCK], tl.float32)
+    own = (rows[:, None] < count) & (columns[None, :] < WIDTH)
+    places = rows[:, None] * WIDTH + columns[None, :]
+    x = tl.zeros([ROWS, BLOCK], tl.float32)
     if STREAM:
-        x += tl.load(stream + row * WIDTH + columns, mask=own, other=0.0)
+        x += tl.load(stream + places, mask=own, other=0.0)
     if ADDED:
-        x += tl.load(added + row * WIDTH + columns, mask=own, other=0.0).to(tl.float32)
+        x += tl.load(added + places, mask=own, other=0.0).to(tl.float32)
     if TAPS:
-        begin = tl.load(begins + row)
-        end = tl.load(ends + row)
+        begin = tl.load(begins + rows, mask=rows < count, other=0)
+        end = tl.load(ends + rows, mask=rows < count, other=0)
         for tap in tl.static_range(TAPS):
-            at = row + tap - LEFT
-            places = tl.where(own, at, -1)  # a row before every utterance
-            heard = tl.load(memory + at * memory_stride + columns, mask=(places >= begin) & (places < end), other=0.0).to(tl.float32)
-            x += heard * tl.load(taps + tap * WIDTH + columns, mask=own, other=0.0)
+            at = rows + tap - LEFT
+            inside = ((at >= begin) & (at < end))[:, None] & (columns[None, :] < WIDTH)
+            heard = tl.load(memory + at[:, None] * memory_stride + columns[None, :], mask=inside, other=0.0).to(tl.float32)
+            x += heard * tl.load(taps + tap * WIDTH + columns, mask=columns < WIDTH, other=0.0)[None, :]
     if KEPT:
-        tl.store(stream + row * WIDTH + columns, x, mask=own)
-    mean = tl.sum(x, 0) / WIDTH
-    centred = tl.where(own, x - mean, 0.0)
-    scale = 1.0 / tl.sqrt(tl.sum(centred * centred, 0) / WIDTH + epsilon)
-    y = centred * scale * tl.load(gain + columns, mask=own, other=0.0) + tl.load(bias + columns, mask=own, other=0.0)
-    tl.store(out + row * WIDTH + columns, y.to(out.dtype.element_ty), mask=own)
+        tl.store(stream + places, x, mask=own)
+    mean = tl.sum(x, 1) / WIDTH
+    centred = tl.where(columns[None, :] < WIDTH, x - mean[:, None], 0.0)
+    scale = 1.0 / tl.sqrt(tl.sum(centred * centred, 1) / WIDTH + epsilon)
+    strength = tl.load(gain + columns, mask=columns < WIDTH, other=0.0)
+    offset = tl.load(bias + columns, mask=columns < WIDTH, other=0.0)
+    y = centred * scale[:, None] * strength[None, :] + offset[None, :]
+    tl.store(out + places, y.to(out.dtype.element_ty), mask=own)
 
 
 @triton.jit
@@ -151,7 +160,8 @@ def add_norm(
     """
     rows, width = out.shape
     values, taps, begins, ends, left = memory or (out, out, out, out, 0)
-    _add_norm[(rows,)](
+    tile = next(tile for tile in TILES if tile * FULL <= rows or tile == 1)
+    _add_norm[(triton.cdiv(rows, tile),)](
         stream,
         out if added is None else added,
         values,
@@ -162,7 +172,9 @@ def add_norm(
         gain,
         bias,
         out,
+        rows,
         epsilon,
+        ROWS=tile,
         WIDTH=width,
         BLOCK=triton.next_power_of_2(width),
         STREAM=not fresh,

@@ -20,6 +20,8 @@ from streamer.engine.packing import Capacity
 from streamer.errors import ModelCorrupt
 
 ROWS_AT_ONCE: Final = 2048  # x 25,055 logits x 4 bytes = 205 MB
+ALIGNED: Final = 64
+NEVER: Final = -1e30  # a logit; finite, so that it is a number
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,8 +74,9 @@ class PackedForward:
         self._last_layers = [self._layer(state, f"encoder.tp_encoders.{n}", width) for n in range(self._sizes.last_blocks)]
         self._after, self._last = (self._norm(state, f"encoder.{name}_norm", width) for name in ("after", "tp"))
         output = self._affine(state, "ctc.ctc_lo", width, found.vocabulary.size, torch.float32)
-        self._output, chosen = output, torch.tensor(tags, device=device)
+        chosen = torch.tensor(tags, device=device)
         self._tags = _Affine(output.weight[:, chosen].contiguous(), output.bias[chosen])
+        self._output = _widened(output)
         self._positions = _positions(0, inputs, device)
         if device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = precision is not Precision.FLOAT32
@@ -193,3 +196,10 @@ def _positions(rows: int, width: int, device: torch.device) -> torch.Tensor:
     speeds = torch.exp(torch.arange(width // 2) * -step)
     angles = torch.arange(1, rows + 1)[:, None] * speeds
     return torch.cat((angles.sin(), angles.cos()), 1).to(device)
+
+
+def _widened(output: _Affine) -> _Affine:
+    """With columns that are never the best, up to a number that the matrix units like."""
+    lacking = -output.bias.shape[0] % ALIGNED
+    weight = torch.nn.functional.pad(output.weight.t(), (0, 0, 0, lacking))
+    return _Affine(weight.t(), torch.nn.functional.pad(output.bias, (0, lacking), value=NEVER))

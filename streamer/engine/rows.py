@@ -93,8 +93,8 @@ class Reader:
     def _scores(self, tags: npt.NDArray[np.float32]) -> list[Scores | None]:
         scores: list[Scores | None] = []
         at = 0
-        for row, labels in enumerate(self._labels):
-            scores.append(label_scores(tags[row, at : at + len(labels)], list(labels)) if labels else None)
+        for logits, labels in zip(tags.tolist(), self._labels, strict=True):
+            scores.append(label_scores(logits[at : at + len(labels)], list(labels)) if labels else None)
             at += len(labels)
         return scores
 

@@ -48,7 +48,7 @@ class Vocabulary:
         # sentencepiece takes the space off the first piece of a text. A tag before it keeps the space where the model put it.
         self._anchor = anchors[0]
         self._anchor_text: str = self._pieces.decode([self._anchor])
-        self._texts: dict[int, str] = {}  # of single ids, so no larger than the vocabulary
+        self._known: dict[int, tuple[str, int | None]] = {}  # of single ids, so no larger than the vocabulary
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, tags included: what upstream gives."""
@@ -57,17 +57,25 @@ class Vocabulary:
 
     def tokens(self, runs: Sequence[Run]) -> tuple[Token, ...]:
         """Runs of text to tokens; the bytes of one character that the vocabulary lacks are one token, with the first one's id."""
-        return tuple(self._token(group) for group in self._characters(runs))
+        pieces = [self._known.get(run.id) or self._learn(run.id) for run in runs]
+        if any(byte is not None for _, byte in pieces):
+            return tuple(self._joined(group) for group in self._characters(runs))
+        return tuple(self._token(run, text) for run, (text, _) in zip(runs, pieces, strict=True))
 
-    def _token(self, group: Sequence[Run]) -> Token:
-        first = group[0].id
-        if len(group) > 1:
-            text = self._text([run.id for run in group])
-        elif first in self._texts:
-            text = self._texts[first]
-        else:
-            text = self._texts[first] = self._text([first])
-        return Token(id=first, text=text, begin=span(group[0])[0], end=span(group[-1])[1], p=min(run.p for run in group))
+    def _token(self, run: Run, text: str) -> Token:
+        begin, end = span(run)
+        return Token(id=run.id, text=text, begin=begin, end=end, p=run.p)
+
+    def _joined(self, group: Sequence[Run]) -> Token:
+        first = group[0]
+        text = self._text([run.id for run in group]) if len(group) > 1 else self._known[first.id][0]
+        return self._token(Run(first.id, first.begin, group[-1].end, min(run.p for run in group)), text)
+
+    def _learn(self, id: int) -> tuple[str, int | None]:
+        """A piece's text, and its value where it is a byte, such as ``<0xE4>``."""
+        byte = int(self._pieces.id_to_piece(id)[1:-1], 16) if self._pieces.is_byte(id) else None
+        self._known[id] = self._text([id]), byte
+        return self._known[id]
 
     def _text(self, ids: Sequence[int]) -> str:
         return self.decode((self._anchor, *ids))[len(self._anchor_text) :]
@@ -75,17 +83,13 @@ class Vocabulary:
     def _characters(self, runs: Sequence[Run]) -> Iterator[list[Run]]:
         group: list[Run] = []
         for run in runs:
-            byte = self._byte(run.id)
-            if group and not (byte in CONTINUATION_BYTES and self._byte(group[-1].id) is not None):
+            byte = self._known[run.id][1]
+            if group and not (byte in CONTINUATION_BYTES and self._known[group[-1].id][1] is not None):
                 yield group
                 group = []
             group.append(run)
         if group:
             yield group
-
-    def _byte(self, id: int) -> int | None:
-        """The value of a piece such as ``<0xE4>``."""
-        return int(self._pieces.id_to_piece(id)[1:-1], 16) if self._pieces.is_byte(id) else None
 
     def _found(self, tags: Mapping[str, str]) -> LabelIds:
         ids = {label: self._pieces.piece_to_id(f"<|{name}|>") for name, label in tags.items()}
