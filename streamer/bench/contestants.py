@@ -30,7 +30,7 @@ def contestants(folder: Path, threads: int) -> dict[str, Callable[[], Contestant
     """How to load each that is installed here, the reference first. All run the weights of ``folder``."""
     every: dict[str, tuple[tuple[str, ...], Callable[[], Contestant]]] = {
         REFERENCE: (("torch", "funasr"), lambda: _torch(folder, threads)),
-        "torch int8": (("torch", "funasr"), lambda: _torch_int8(folder, threads)),
+        "torch int8": (("torch", "funasr"), lambda: _TorchInt8(folder, threads)),
         "ONNX Runtime": (("onnx", "onnxruntime"), lambda: OnnxSenseVoice(folder, threads=threads)),
         "ONNX Runtime int8": (("onnx", "onnxruntime"), lambda: OnnxSenseVoice(folder, int8=True, threads=threads)),
         "OpenVINO": (("onnx", "openvino"), lambda: _OpenVino(folder, threads)),
@@ -47,24 +47,32 @@ def _torch(folder: Path, threads: int) -> Contestant:
     return SenseVoice(folder, device="cpu")
 
 
-def _torch_int8(folder: Path, threads: int) -> Contestant:
-    """Torch's own dynamic quantisation of every matrix."""
-    import warnings
+class _TorchInt8:
+    """Upstream's modules, with torch's own dynamic quantisation of every matrix."""
 
-    import torch
+    def __init__(self, folder: Path, threads: int) -> None:
+        import warnings
 
-    from streamer.engine.sensevoice import SenseVoice
+        import torch
 
-    class Quantised(SenseVoice):
-        def __init__(self) -> None:
-            super().__init__(folder, device="cpu")
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # it is to move to another package
-                quantise: Any = torch.ao.quantization.quantize_dynamic
-                self._model = quantise(self._model, {torch.nn.Linear}, dtype=torch.qint8)
+        from streamer.engine.checkpoint import load
+        from streamer.engine.padded import Padded
+        from streamer.engine.rows import Reader
 
-    torch.set_num_threads(threads)
-    return Quantised()
+        torch.set_num_threads(threads)
+        device = torch.device("cpu")
+        checkpoint = load(folder, device)
+        self._forward = Padded(checkpoint, Reader(checkpoint.vocabulary, folder).tags, device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it is to move to another package
+            quantise: Any = torch.ao.quantization.quantize_dynamic
+            self._forward.model = quantise(self._forward.model, {torch.nn.Linear}, dtype=torch.qint8)
+
+    def rows(self, jobs: Sequence[Job]) -> list[Rows]:
+        import torch
+
+        with torch.inference_mode():
+            return self._forward([job.samples for job in jobs], prompts(jobs))
 
 
 class _OpenVino:

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="padding with which other lengths join a batch (default: what a forward costs)",
     )
+    parser.add_argument("--packed", action="store_true", help="an engine that pads nothing, and takes all lengths together")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of who speaks when (default: 0)")
     parser.add_argument("--check", action="store_true", help="compare with the real scheduler in real time instead, 12 clients for 10 s")
     add_output_arguments(parser)
@@ -54,7 +55,8 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     limits = BatchLimits(
         max_items=arguments.max_items,
         max_audio_s=arguments.max_audio_s,
-        buckets_s=BUCKETS_S,
+        buckets_s=() if cost.packed else BUCKETS_S,
+        packed=cost.packed,
         free_padding_s=cost.free_padding_s if arguments.free_padding_s is None else arguments.free_padding_s,
     )
     plan = Simulation(clients=1, seconds=arguments.seconds, seed=arguments.seed)
@@ -72,7 +74,7 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     add_arguments(parser)
     report = {
         "command": command_of("simulate", arguments, parser),
-        "cost": {"fixed_ms": cost.fixed_s * 1000, "audio_s_per_s": cost.audio_s_per_s},
+        "cost": {"fixed_ms": cost.fixed_s * 1000, "audio_s_per_s": cost.audio_s_per_s, "packed": cost.packed},
         "limits": {"max_items": limits.max_items, "max_audio_s": limits.max_audio_s, "free_padding_s": limits.free_padding_s},
         "seconds": plan.seconds,
         "rows": rows,
@@ -87,16 +89,17 @@ def _cost(arguments: argparse.Namespace) -> "Cost":
     """Raises ``ConfigurationError`` where the report of an engine cannot be used."""
     from streamer.bench.simulated.device import Cost
 
-    fixed_ms, audio_s_per_s = FIXED_MS, AUDIO_S_PER_S
+    fixed_ms, audio_s_per_s, packed = FIXED_MS, AUDIO_S_PER_S, arguments.packed
     if arguments.engine:
         try:
-            fit = json.loads(arguments.engine.read_text(encoding="utf-8"))["fit"]
+            report = json.loads(arguments.engine.read_text(encoding="utf-8"))
+            fit, packed = report["fit"], packed or bool(report["engines"][0]["packed"])
             fixed_ms, audio_s_per_s = float(fit["fixed_ms"]), float(fit["audio_s_per_s"])
         except OSError as error:
             raise ConfigurationError(f"--engine {arguments.engine} cannot be read: {error.strerror}") from error
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError) as error:
             raise ConfigurationError(f"--engine {arguments.engine} holds no fit; write it with `streamer bench engine --json`") from error
-    return Cost(fixed_s=(arguments.fixed_ms or fixed_ms) / 1000, audio_s_per_s=arguments.audio_s_per_s or audio_s_per_s)
+    return Cost(fixed_s=(arguments.fixed_ms or fixed_ms) / 1000, audio_s_per_s=arguments.audio_s_per_s or audio_s_per_s, packed=packed)
 
 
 def _slow(cost: "Cost") -> "Cost":

@@ -27,7 +27,8 @@ class BatchLimits:
     max_items: int
     max_audio_s: float
     buckets_s: tuple[float, ...]
-    """Upper edges of the length buckets; jobs of one batch lie in one bucket, but for the padding that is free. Without edges all are one."""
+    """Upper edges of the length buckets; jobs of one batch lie in one bucket, but for the padding that is free. Without edges
+    all jobs are in one."""
     free_padding_s: float = 0.0
     """Padding in one batch that costs less than another forward: the fixed cost of a forward times the seconds of audio decoded in a
     second. Nothing on a CPU, tens of seconds on a GPU."""

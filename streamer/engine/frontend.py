@@ -80,14 +80,15 @@ class Frontend:
         return ((features + self._shift) * self._scale).masked_fill(beyond[..., None], 0.0), rows
 
     def packed(self, wave: "torch.Tensor", numbers: "torch.Tensor", first: "torch.Tensor", last: "torch.Tensor") -> "torch.Tensor":
-        """Utterances that lie one after the other in ``wave [samples]``, int16, each at a multiple of ``SHIFT``, to ``[rows, stack * mels]``.
+        """Utterances one after the other in ``wave [samples]``, int16, each at a multiple of ``SHIFT``, to ``[rows, stack * mels]``.
 
         Of each row its number in its utterance, and that one's first and last frame, counted from the beginning of ``wave``.
         """
         bank = self._filterbank(wave.float()[None])[0]  # also frames that lie across two utterances; nobody asks for them
         index = (numbers[:, None] * self._layout.stride + self._offsets).clamp_min(0).minimum((last - first)[:, None])
-        stacked = bank[first[:, None] + index].flatten(1)
-        return (stacked + self._shift) * self._scale
+        stacked: torch.Tensor = bank[first[:, None] + index].flatten(1)
+        normal: torch.Tensor = (stacked + self._shift) * self._scale
+        return normal
 
     def _filterbank(self, waves: "torch.Tensor") -> "torch.Tensor":
         """``[batch, samples]`` on the scale of int16, as upstream has it, to log energies ``[batch, frames, mels]``."""

@@ -24,7 +24,7 @@ COLUMNS: Final = 4096
 
 
 @triton.jit
-def _add_norm(  # type: ignore[no-untyped-def]  # triton reads the source, and knows no annotations but its own
+def _add_norm(
     stream,
     added,
     memory,
@@ -75,7 +75,7 @@ def _add_norm(  # type: ignore[no-untyped-def]  # triton reads the source, and k
 
 
 @triton.jit
-def _attend(  # type: ignore[no-untyped-def]
+def _attend(
     joint,
     out,
     blocks,
@@ -117,7 +117,7 @@ def _attend(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def _best(  # type: ignore[no-untyped-def]
+def _best(
     logits,
     ids,
     p,
@@ -203,4 +203,3 @@ def best(ids: "torch.Tensor", p: "torch.Tensor", logits: "torch.Tensor") -> None
     """Of float32 ``logits [rows, count]`` each row's best id (the first of equals) and its probability, in one pass."""
     rows, count = logits.shape
     _best[(rows,)](logits, ids, p, count, COLUMNS=min(COLUMNS, triton.next_power_of_2(count)), num_warps=8)
-

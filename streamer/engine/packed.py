@@ -102,14 +102,15 @@ class PackedForward:
         numbers = torch.arange(len(begins), dtype=torch.int32, device=self._device) - begins  # of a row in its utterance
         features = self._frontend.packed(wave, numbers - PROMPT_ROWS, first, last)
         x = torch.where((numbers < PROMPT_ROWS)[:, None], self._queries[prompts], features)
-        return x * self._sizes.width**0.5 + self._positions[numbers]
+        placed: torch.Tensor = x * self._sizes.width**0.5 + self._positions[numbers]
+        return placed
 
     def _encoded(self, x: torch.Tensor, begins: torch.Tensor, ends: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:
         """``[rows, inputs]`` to ``[rows, width]``, float32."""
         rows, width = len(x), self._sizes.width
         stream = torch.empty(rows, width, device=self._device)
         normal = torch.empty(rows, width, dtype=self._dtype, device=self._device)
-        heard = torch.empty_like(normal)
+        heard = torch.zeros_like(normal)  # rows that nothing is in are in no block
         first = torch.empty(rows, x.shape[1], dtype=self._dtype, device=self._device)
         self._normalise(first, self._layers[0].norm_1, x)
         outer = self._run(self._layers[0], first, heard, normal, stream, (begins, ends, blocks), fresh=True)
@@ -154,7 +155,7 @@ class PackedForward:
             added=out,
             memory=(joint[:, 2 * width :], layer.taps, begins, ends, self._sizes.left),
         )
-        inner = torch._addmm_activation(layer.inner.bias, normal, layer.inner.weight)
+        inner = torch._addmm_activation(layer.inner.bias, normal, layer.inner.weight)  # noqa: SLF001 - ReLU within the product
         return torch.addmm(layer.outer.bias, inner, layer.outer.weight)
 
     def _normalise(self, out: torch.Tensor, norm: _Affine, stream: torch.Tensor, added: torch.Tensor | None = None) -> None:

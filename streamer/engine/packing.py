@@ -9,7 +9,7 @@ A batch of so many rows is laid out for a *capacity*, one of a few, so that a re
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,7 @@ class Capacity:
         """Elements of the tables together."""
         return len(COLUMNS) * self.rows + 3 * self.blocks + PROMPT_ROWS * self.items
 
-    def tables(self, numbers: Int) -> tuple[Int, Int, Int]:
+    def tables(self, numbers: Any) -> tuple[Any, Any, Any]:
         """Views of one array, or tensor, of this many: rows ``[5, rows]``, blocks ``[blocks, 3]``, prompt rows ``[items * 4]``."""
         first, second = len(COLUMNS) * self.rows, len(COLUMNS) * self.rows + 3 * self.blocks
         rows = numbers[:first].reshape(len(COLUMNS), self.rows)

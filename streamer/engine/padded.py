@@ -29,10 +29,10 @@ class Padded:
     def __init__(self, checkpoint: Checkpoint, tags: Sequence[int], device: "torch.device") -> None:
         import torch
 
-        self._model, self._device = checkpoint.model, device
+        self.model, self._device = checkpoint.model, device
         self._frontend = Frontend(checkpoint.cmvn, checkpoint.layout, device)
         chosen = torch.tensor(tags, device=device)
-        output = self._model.ctc.ctc_lo
+        output = self.model.ctc.ctc_lo
         self._tag_weight, self._tag_bias = output.weight[chosen], output.bias[chosen]
 
     def __call__(self, audio: Sequence[Samples], prompts: npt.NDArray[np.int64]) -> list[Rows]:
@@ -40,8 +40,8 @@ class Padded:
         import torch
 
         features, lengths = self._frontend(audio)
-        queries = self._model.embed(torch.from_numpy(prompts).to(self._device))
-        hidden, lengths = self._model.encoder(torch.cat((queries, features), 1), lengths + PROMPT_ROWS)
+        queries = self.model.embed(torch.from_numpy(prompts).to(self._device))
+        hidden, lengths = self.model.encoder(torch.cat((queries, features), 1), lengths + PROMPT_ROWS)
         tags = torch.nn.functional.linear(hidden[:, :PROMPT_ROWS], self._tag_weight, self._tag_bias)
         own = torch.arange(hidden.shape[1], device=self._device) < lengths[:, None]
         best = [self._best(part) for part in hidden[own].split(ROWS_AT_ONCE)]
@@ -51,6 +51,6 @@ class Padded:
 
     def _best(self, hidden: "torch.Tensor") -> "tuple[torch.Tensor, torch.Tensor]":
         """Encoder rows ``[rows, width]`` to each row's best id and its probability."""
-        logits: Any = self._model.ctc.ctc_lo(hidden)
+        logits: Any = self.model.ctc.ctc_lo(hidden)
         best, ids = logits.max(-1)
         return ids, (best - logits.logsumexp(-1)).exp()

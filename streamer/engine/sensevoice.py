@@ -142,13 +142,13 @@ class SenseVoice:
     def _can_pack(self, found: Description, precision: Precision) -> bool:
         if self._device.type != "cuda":
             return False
-        why = _why_not_packed(found, self._device)
+        why = why_not_packed(found, self._device)
         if why:
             logger.warning("the forward pass on %s is upstream's, several times slower than ours, because %s", self._device, why)
         return why is None
 
 
-def _why_not_packed(found: Description, device: "torch.device") -> str | None:
+def why_not_packed(found: Description, device: "torch.device") -> str | None:
     """What keeps our kernels from running; ``None`` where they do."""
     sizes = sizes_of(found)
     head = sizes.width // sizes.heads

@@ -20,7 +20,7 @@ def test_a_simulation_prints_a_table_and_writes_report_and_plot(tmp_path, capsys
     written = json.loads(report.read_text())
     assert [row["clients"] for row in written["rows"]] == [2, 20]
     assert written["command"] == "streamer bench simulate --clients 2 20 --seconds 3.0"
-    assert written["cost"] == {"fixed_ms": 15.0, "audio_s_per_s": 6000.0}
+    assert written["cost"] == {"fixed_ms": 15.0, "audio_s_per_s": 6000.0, "packed": False}
     assert ET.parse(plot).getroot().tag.endswith("svg")
     printed = capsys.readouterr().out
     assert "| 20 |" in printed
@@ -36,7 +36,7 @@ def test_an_engine_is_measured_in_a_process_of_its_own_and_simulated_from_its_re
     assert "| scripted on cpu | 2: audio s/s |" in capsys.readouterr().out
     assert run("simulate", "--clients", 2, "--seconds", 1, "--engine", report, "--json", tmp_path / "simulated.json") == 0
     cost = json.loads((tmp_path / "simulated.json").read_text())["cost"]
-    assert cost == {name: pytest.approx(engine["fit"][name]) for name in cost}
+    assert cost == {name: pytest.approx(value) for name, value in engine["fit"].items()} | {"packed": False}
 
 
 def test_a_load_on_a_running_server_writes_the_figures_by_name(tmp_path, capsys):

@@ -1,5 +1,6 @@
 """A miniature checkpoint, our engine and upstream's on it, and real speech to give to them."""
 
+import os
 import wave
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,11 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soxr
+import torch
 
 from streamer.core.events import SAMPLE_RATE, Job, JobKind, Samples
 from tests.engine import checkpoints, reference
 
 MakeJob = Callable[..., Job]
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # before anything imports our kernels: then they run on a CPU, slowly
 
 
 @pytest.fixture(scope="session")
@@ -20,8 +25,6 @@ def one_thread() -> Iterator[None]:
 
     Upstream sets the whole process to the number that it was made with, at every call.
     """
-    import torch
-
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

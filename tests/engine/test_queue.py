@@ -188,3 +188,27 @@ def test_every_job_leaves_exactly_once(specs):
         left += batch
 
     assert sorted(map(id, left)) == sorted(map(id, jobs))
+
+
+PACKED = BatchLimits(max_items=3, max_audio_s=20.0, buckets_s=(), packed=True)
+
+
+def test_an_engine_that_pads_nothing_takes_all_lengths_in_their_turn():
+    jobs = [job(P, "a", seconds=9.0), job(P, "b", seconds=0.5), job(P, "c", seconds=9.0), job(P, "d", seconds=0.5)]
+    waiting = queue(*jobs, limits=PACKED)
+
+    assert taken(waiting) == jobs[:3]
+    assert taken(waiting) == jobs[3:]
+
+
+def test_its_batch_is_full_when_its_audio_is_not_when_the_longest_would_be_for_all():
+    waiting = queue(*(job(P, name, seconds=11.0) for name in "ab"), job(P, "c", seconds=2.0), limits=PACKED)
+
+    assert [item.session for item in taken(waiting)] == ["a"]  # two of 11 s are too much
+    assert [item.session for item in taken(waiting)] == ["b", "c"]
+
+
+def test_seconds_that_a_batch_is_to_an_engine():
+    assert LIMITS.decoded_s([1.0, 2.0, 4.0]) == 12.0
+    assert PACKED.decoded_s([1.0, 2.0, 4.0]) == 7.0
+    assert LIMITS.decoded_s([]) == PACKED.decoded_s([]) == 0

@@ -245,7 +245,7 @@ def alone(engine, clips, job_of):
             for itn in (True, False):
                 job = job_of(clip, language=language, itn=itn)
                 logits = []
-                hook = engine._forward._model.ctc.ctc_lo.register_forward_hook(lambda module, given, found, to=logits: to.append(found))
+                hook = engine._forward.model.ctc.ctc_lo.register_forward_hook(lambda module, given, found, to=logits: to.append(found))
                 (hypothesis,) = engine.transcribe([job])
                 hook.remove()
                 best = torch.cat(logits).topk(2).values

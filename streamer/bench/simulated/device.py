@@ -17,14 +17,17 @@ Answered = Callable[[Answer, float], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What one forward takes: a fixed part, and the padded audio at a rate. ``streamer bench engine`` measures both."""
+    """What one forward takes: a fixed part, and the audio at a rate, padding included. ``streamer bench engine`` measures both."""
 
     fixed_s: float
     audio_s_per_s: float
+    packed: bool = False
+    """Nothing is padded, as in ``BatchLimits``."""
 
     def __call__(self, jobs: Sequence[Job]) -> float:
         """Seconds for this batch."""
-        return self.fixed_s + len(jobs) * max(job.end - job.begin for job in jobs) / SAMPLE_RATE / self.audio_s_per_s
+        lengths = [job.end - job.begin for job in jobs]
+        return self.fixed_s + (sum(lengths) if self.packed else len(jobs) * max(lengths)) / SAMPLE_RATE / self.audio_s_per_s
 
     @property
     def free_padding_s(self) -> float:
@@ -71,7 +74,7 @@ class VirtualDevice:
     """Takes no time: answers come in the order and at the times at which ``engine.scheduler`` would give them."""
 
     def __init__(self, cost: Callable[[Sequence[Job]], float], limits: BatchLimits, answered: Answered) -> None:
-        self._cost, self._answered = cost, answered
+        self._cost, self._limits, self._answered = cost, limits, answered
         self._queue = JobQueue(limits)
         self._running: list[Entry] = []
         self._began = self._done = 0.0
@@ -106,7 +109,7 @@ class VirtualDevice:
         cost_s = self._cost([entry.job for entry in batch])
         self._began, self._done = now, now + cost_s
         lengths_s = [entry.samples / SAMPLE_RATE for entry in batch]
-        self.spent.add(cost_s, len(batch), sum(lengths_s), max(lengths_s) * len(batch))
+        self.spent.add(cost_s, len(batch), sum(lengths_s), self._limits.decoded_s(lengths_s))
         self.spent.finals_passed += batch[-1].kind is not JobKind.FINAL and self._queue.waiting(JobKind.FINAL) > 0
 
 
