@@ -27,6 +27,7 @@ OTHERS: Final = {
     "engine": "audio seconds per second against batch size and length",
     "cpu": "torch, ONNX Runtime and OpenVINO on the same weights, by turns",
     "weights": "writes a SenseVoice of the full size with random weights, to measure with",
+    "precision": "TF32 and bfloat16 beside upstream's float32, on a GPU",
     "host": "what a stream costs before any model is asked, beside a bare sink",
     "simulate": "how many clients an engine of a known cost would carry, on a virtual clock",
 }
