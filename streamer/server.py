@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -14,8 +14,8 @@ from websockets.typing import Subprotocol
 from streamer import __version__
 from streamer.connection import Connection, Limits, Rooms
 from streamer.direct import DirectConnection
-from streamer.engine import Engine
-from streamer.engine.scheduler import Health, Scheduler
+from streamer.engine.scheduler import Health
+from streamer.engine.scheduling import Open, Scheduling
 from streamer.judging import Batched
 from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
@@ -31,20 +31,18 @@ OPEN_TIMEOUT_S: Final = 10.0
 
 
 class Server:
-    """One port, one model. ``build`` makes the engine, in the thread that will own it."""
+    """One port, one model on one or more devices. ``engines`` are opened when it starts."""
 
-    def __init__(
-        self, build: Callable[[], Engine], judge: Judge, *, host: str = "127.0.0.1", port: int = 0, limits: Limits | None = None
-    ) -> None:
+    def __init__(self, engines: Open, judge: Judge, *, host: str = "127.0.0.1", port: int = 0, limits: Limits | None = None) -> None:
         self._host, self._port = host, port
         self._limits = limits or Limits()
         self._judge = judge
-        self._build = build
+        self._engines = engines
         self.metrics = Metrics()
         self._connections: set[Connection] = set()
         self._draining = False
         self._pages = Pages(page_folder())
-        self._scheduler: Scheduler | None = None
+        self._scheduler: Scheduling | None = None
         self._judging: Batched | None = None
         self._server: SocketServer | None = None
         self.settled = asyncio.Event()
@@ -57,7 +55,7 @@ class Server:
         return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
 
     @property
-    def scheduler(self) -> Scheduler:
+    def scheduler(self) -> Scheduling:
         assert self._scheduler, "the server has not been started"
         return self._scheduler
 
@@ -69,7 +67,7 @@ class Server:
         """Listen, and begin to load the model. Raises ``OSError`` when the port cannot be had."""
         loop = asyncio.get_running_loop()
         self._judging = Batched(self._judge)
-        self._scheduler = Scheduler(self._build, deliver=loop.call_soon_threadsafe, observe=self.metrics.batch)
+        self._scheduler = self._engines(loop.call_soon_threadsafe, self.metrics.batch)
         self._scheduler.on_health(self._health_changed)
         self.metrics.sessions.set_function(lambda: len(self._connections))
         self.metrics.ready.set_function(lambda: float(self.ready))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamer.connection import Limits
+from streamer.engine.device import EXPECTED, device_names
 from streamer.engine.models import ModelSettings, usual_caches
 from streamer.errors import ConfigurationError
 from streamer.vad import choose
@@ -64,7 +65,7 @@ def _flag(text: str) -> bool:
 
 
 def _device(text: str) -> str:
-    if text not in ("auto", "cpu", "cuda") and not (text.startswith("cuda:") and text[5:].isdigit()):
+    if not device_names(text):
         raise ValueError(text)
     return text
 
@@ -86,7 +87,7 @@ VARIABLES: Final = (
         str,
         "a name or a folder",
     ),
-    Variable("STREAMER_DEVICE", "device", "auto", "where the model runs", _device, "auto, cpu, cuda or cuda:N"),
+    Variable("STREAMER_DEVICE", "device", "auto", "where the model runs; several with commas between, or cuda:all", _device, EXPECTED),
     Variable("STREAMER_VAD", "vad", choose.DEFAULT, "what finds speech: silero or webrtc", _vad, " or ".join(choose.NAMES)),
     Variable("STREAMER_CACHE", "cache", "~/.cache/streamer", "where downloaded weights are kept", Path, "a folder"),
     Variable("STREAMER_OFFLINE", "offline", "no", "never ask a model hub", _flag, "yes or no"),

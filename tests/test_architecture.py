@@ -20,6 +20,7 @@ NEVER = {
     "wires": "asyncio websockets torch funasr streamer.engine streamer.server",
     "engine": "websockets streamer.server streamer.wires streamer.core.session",
     "engine/scheduler.py": "torch funasr numpy",
+    "engine/placement.py": "torch funasr numpy threading time asyncio",
     "engine/queue.py": "torch funasr numpy threading time",
     "server.py": CONCRETE,
     "connection.py": CONCRETE,
