@@ -59,6 +59,10 @@ class SenseVoice:
         return self._info
 
     @property
+    def reader(self) -> Reader:
+        return self._reader
+
+    @property
     def batch_limits(self) -> BatchLimits:
         return self._limits
 
