@@ -27,6 +27,8 @@ class Settings:
     vad: str = choose.DEFAULT
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    workers: int = 1
+    """Gateway processes; with one, the engines are threads of the same process."""
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -89,6 +91,9 @@ VARIABLES: Final = (
     ),
     Variable("STREAMER_DEVICE", "device", "auto", "where the model runs; several with commas between, or cuda:all", _device, EXPECTED),
     Variable("STREAMER_VAD", "vad", choose.DEFAULT, "what finds speech: silero or webrtc", _vad, " or ".join(choose.NAMES)),
+    Variable(
+        "STREAMER_WORKERS", "workers", "1", "processes that share the port; beyond 1 each device has one too", _integer(1, 256), "1 to 256"
+    ),
     Variable("STREAMER_CACHE", "cache", "~/.cache/streamer", "where downloaded weights are kept", Path, "a folder"),
     Variable("STREAMER_OFFLINE", "offline", "no", "never ask a model hub", _flag, "yes or no"),
     Variable(
