@@ -30,7 +30,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.direct import DirectConnection
-from streamer.engine.scheduler import Scheduler
+from streamer.engine.scheduling import Scheduling
 from streamer.errors import IdleTimeout, SlowReader
 from streamer.judging import Judging
 from streamer.metrics import Metrics
@@ -71,7 +71,7 @@ class Rooms:
     """What every connection of a server shares."""
 
     judge: Judging
-    scheduler: Scheduler
+    scheduler: Scheduling
     open_decoder: OpenDecoder
     metrics: Metrics
     limits: Limits

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from streamer import __version__
 from streamer.core.events import Audio, Closed, Message, SessionInfo, Start, State, Stop
-from streamer.engine.scheduler import Scheduler
+from streamer.engine.scheduling import Scheduling
 from streamer.judging import Inline
 from streamer.media import ContainerDecoder
 from streamer.runner import Runner
@@ -14,7 +14,7 @@ from streamer.vad import Judge
 
 
 async def transcribe_stream(
-    scheduler: Scheduler, judge: Judge, start: Start, chunks: AsyncIterable[bytes], *, session_id: str = "local"
+    scheduler: Scheduling, judge: Judge, start: Start, chunks: AsyncIterable[bytes], *, session_id: str = "local"
 ) -> AsyncIterator[Message]:
     """Messages of one session that hears ``chunks`` as fast as it is answered; the last one is ``Closed``.
 

@@ -12,24 +12,14 @@ _ITEMS: Final = (1, 2, 4, 8, 16, 32, 64)
 _AUDIO_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 240.0)
 
 
-class Metrics:
-    """One registry per server, so that two servers in one process do not meet."""
+class EngineMetrics:
+    """What the engines tell, in a registry of its own, so that two servers in one process do not meet."""
 
     content_type: Final = CONTENT_TYPE_LATEST
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)  # processor time and memory
-        self.ready = Gauge("streamer_ready", "1 when the model is warm and sessions are accepted", registry=registry)
-        self.sessions = Gauge("streamer_open_sessions", "Open sessions", registry=registry)
-        self.sessions_total = Counter("streamer_sessions_total", "Sessions opened", registry=registry)
-        self.refused = Counter("streamer_refused_total", "Connections refused", ["reason"], registry=registry)
-        self.audio = Counter("streamer_audio_seconds_total", "Audio received, all channels of a session counted once", registry=registry)
-        self.messages = Counter("streamer_messages_total", "Messages sent to clients", ["type"], registry=registry)
-        self.errors = Counter("streamer_errors_total", "Errors told to clients", ["code"], registry=registry)
-        self.final_lag = Histogram(
-            "streamer_endpoint_to_final_seconds", "From the end of a segment to its final", buckets=_SECONDS, registry=registry
-        )
         self.queue = Gauge("streamer_queue_audio_seconds", "Audio that waits for the engine", registry=registry)
         self.jobs = Counter("streamer_jobs_total", "Jobs decoded", ["kind"], registry=registry)
         self.wait = Histogram("streamer_queue_seconds", "A job's wait for the engine", buckets=_SECONDS, registry=registry)
@@ -49,3 +39,21 @@ class Metrics:
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)
+
+
+class Metrics(EngineMetrics):
+    """What the sockets tell beside them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        registry = self.registry
+        self.ready = Gauge("streamer_ready", "1 when the model is warm and sessions are accepted", registry=registry)
+        self.sessions = Gauge("streamer_open_sessions", "Open sessions", registry=registry)
+        self.sessions_total = Counter("streamer_sessions_total", "Sessions opened", registry=registry)
+        self.refused = Counter("streamer_refused_total", "Connections refused", ["reason"], registry=registry)
+        self.audio = Counter("streamer_audio_seconds_total", "Audio received, all channels of a session counted once", registry=registry)
+        self.messages = Counter("streamer_messages_total", "Messages sent to clients", ["type"], registry=registry)
+        self.errors = Counter("streamer_errors_total", "Errors told to clients", ["code"], registry=registry)
+        self.final_lag = Histogram(
+            "streamer_endpoint_to_final_seconds", "From the end of a segment to its final", buckets=_SECONDS, registry=registry
+        )

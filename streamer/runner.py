@@ -33,7 +33,7 @@ from streamer.core.events import (
     Submit,
 )
 from streamer.core.session import Session
-from streamer.engine.scheduler import Scheduler
+from streamer.engine.scheduling import Scheduling
 from streamer.errors import InternalError, SessionError
 from streamer.judging import Judging, Line
 from streamer.vad import Probabilities
@@ -78,7 +78,7 @@ class Runner:
         info: SessionInfo,
         *,
         judge: Judging,
-        scheduler: Scheduler,
+        scheduler: Scheduling,
         open_decoder: OpenDecoder,
         send: Callable[[Message], None],
         close: Callable[[int, str], None],

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -12,10 +12,11 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from streamer import __version__
+from streamer.company import Alone, Company
 from streamer.connection import Connection, Limits, Rooms
 from streamer.direct import DirectConnection
-from streamer.engine import Engine
-from streamer.engine.scheduler import Health, Scheduler
+from streamer.engine.scheduler import Health
+from streamer.engine.scheduling import Open, Scheduling
 from streamer.judging import Batched
 from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
@@ -31,20 +32,28 @@ OPEN_TIMEOUT_S: Final = 10.0
 
 
 class Server:
-    """One port, one model. ``build`` makes the engine, in the thread that will own it."""
+    """One port, one model on one or more devices. ``engines`` are opened when it starts."""
 
     def __init__(
-        self, build: Callable[[], Engine], judge: Judge, *, host: str = "127.0.0.1", port: int = 0, limits: Limits | None = None
+        self,
+        engines: Open,
+        judge: Judge,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        limits: Limits | None = None,
+        company: Company | None = None,
     ) -> None:
+        self._company = company or Alone()
         self._host, self._port = host, port
         self._limits = limits or Limits()
         self._judge = judge
-        self._build = build
+        self._engines = engines
         self.metrics = Metrics()
         self._connections: set[Connection] = set()
         self._draining = False
         self._pages = Pages(page_folder())
-        self._scheduler: Scheduler | None = None
+        self._scheduler: Scheduling | None = None
         self._judging: Batched | None = None
         self._server: SocketServer | None = None
         self.settled = asyncio.Event()
@@ -53,11 +62,10 @@ class Server:
     @property
     def address(self) -> str:
         """The page's URL."""
-        host = "127.0.0.1" if self._host in ("", "0.0.0.0", "::") else self._host
-        return f"http://{f'[{host}]' if ':' in host else host}:{self._port}"
+        return page_address(self._host, self._port)
 
     @property
-    def scheduler(self) -> Scheduler:
+    def scheduler(self) -> Scheduling:
         assert self._scheduler, "the server has not been started"
         return self._scheduler
 
@@ -68,8 +76,8 @@ class Server:
     async def start(self) -> None:
         """Listen, and begin to load the model. Raises ``OSError`` when the port cannot be had."""
         loop = asyncio.get_running_loop()
-        self._judging = Batched(self._judge)
-        self._scheduler = Scheduler(self._build, deliver=loop.call_soon_threadsafe, observe=self.metrics.batch)
+        self._judging = Batched(self._judge, self._company.judge_threads)
+        self._scheduler = self._engines(loop.call_soon_threadsafe, self.metrics.batch)
         self._scheduler.on_health(self._health_changed)
         self.metrics.sessions.set_function(lambda: len(self._connections))
         self.metrics.ready.set_function(lambda: float(self.ready))
@@ -88,6 +96,7 @@ class Server:
             open_timeout=OPEN_TIMEOUT_S,
             ping_timeout=None,  # a socket that is not read while too much is owed cannot answer pings; the idle limit covers the dead
             server_header=f"streamer/{__version__}",
+            reuse_port=self._company.shares_port or None,
         )
         self._port = next(iter(self._server.sockets)).getsockname()[1]
         self._scheduler.start()
@@ -134,13 +143,15 @@ class Server:
         )
         connection = Connection(socket, Native(socket.subprotocol), rooms, info)
         self._connections.add(connection)
+        self._company.sessions(len(self._connections))
         self.metrics.sessions_total.inc()
         try:
             await connection.run()
         finally:
             self._connections.discard(connection)
+            self._company.sessions(len(self._connections))
 
-    def _answer_http(self, socket: ServerConnection, request: Request) -> Response | None:
+    def _answer_http(self, socket: ServerConnection, request: Request) -> Response | None | Awaitable[Response]:
         """Answer plain HTTP here; ``None`` lets a WebSocket handshake go on."""
         path = request.path.partition("?")[0]
         if "upgrade" in request.headers.get("Connection", "").lower():
@@ -151,12 +162,15 @@ class Server:
             case "/readyz":
                 return self._readiness()
             case "/metrics":
-                return respond(HTTPStatus.OK, self.metrics.exposition(), self.metrics.content_type)
+                return self._metrics()
             case "/ws":
                 return respond(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket; see docs/protocol.md\n", Upgrade="websocket")
             case _:
                 page = self._pages.get(path)
                 return page or respond(HTTPStatus.NOT_FOUND, f"nothing is at {path[:100]}; the page is at /, the WebSocket at /ws\n")
+
+    async def _metrics(self) -> Response:
+        return respond(HTTPStatus.OK, await self._company.exposition(self.metrics), self.metrics.content_type)
 
     def _admit(self, path: str) -> Response | None:
         if path not in SOCKET_PATHS:
@@ -165,7 +179,7 @@ class Server:
         if not self.ready:
             self.metrics.refused.labels("not_ready").inc()
             return self._readiness()
-        if len(self._connections) >= self._limits.max_sessions:
+        if self._company.sessions(len(self._connections)) >= self._limits.max_sessions:
             self.metrics.refused.labels("server_full").inc()
             text = f"all {self._limits.max_sessions} sessions are taken; try again later\n"
             return respond(HTTPStatus.SERVICE_UNAVAILABLE, text, Retry_After=str(RETRY_AFTER_S))
@@ -181,6 +195,12 @@ class Server:
         else:
             why = f"the model is {self.scheduler.health.value}"
         return respond(HTTPStatus.SERVICE_UNAVAILABLE, why + "\n", Retry_After=str(RETRY_AFTER_S))
+
+
+def page_address(host: str, port: int) -> str:
+    """The page's URL, for a browser on this machine where the server listens on all addresses."""
+    host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _choose_subprotocol(socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from streamer.connection import Limits
+from streamer.engine.device import EXPECTED, PRECISIONS, device_names
 from streamer.engine.models import ModelSettings, usual_caches
 from streamer.errors import ConfigurationError
 from streamer.vad import choose
@@ -23,9 +24,13 @@ class Settings:
     models: ModelSettings
     model: str | None = None
     device: str = "auto"
+    precision: str = "auto"
+    graphs: bool = True
     vad: str = choose.DEFAULT
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    workers: int = 1
+    """Gateway processes; with one, the engines are threads of the same process."""
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -64,15 +69,18 @@ def _flag(text: str) -> bool:
 
 
 def _device(text: str) -> str:
-    if text not in ("auto", "cpu", "cuda") and not (text.startswith("cuda:") and text[5:].isdigit()):
+    if not device_names(text):
         raise ValueError(text)
     return text
 
 
-def _vad(text: str) -> str:
-    if text not in choose.NAMES:
-        raise ValueError(text)
-    return text
+def _one_of(*names: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in names:
+            raise ValueError(text)
+        return text
+
+    return parse
 
 
 VARIABLES: Final = (
@@ -86,8 +94,22 @@ VARIABLES: Final = (
         str,
         "a name or a folder",
     ),
-    Variable("STREAMER_DEVICE", "device", "auto", "where the model runs", _device, "auto, cpu, cuda or cuda:N"),
-    Variable("STREAMER_VAD", "vad", choose.DEFAULT, "what finds speech: silero or webrtc", _vad, " or ".join(choose.NAMES)),
+    Variable("STREAMER_DEVICE", "device", "auto", "where the model runs; several with commas between, or cuda:all", _device, EXPECTED),
+    Variable(
+        "STREAMER_PRECISION",
+        "precision",
+        "auto",
+        "how a GPU multiplies: float32, tf32 or bfloat16",
+        _one_of(*PRECISIONS),
+        ", ".join(PRECISIONS),
+    ),
+    Variable("STREAMER_CUDA_GRAPHS", "graphs", "yes", "record the forward pass of a GPU while warming up", _flag, "yes or no"),
+    Variable(
+        "STREAMER_VAD", "vad", choose.DEFAULT, "what finds speech: silero or webrtc", _one_of(*choose.NAMES), " or ".join(choose.NAMES)
+    ),
+    Variable(
+        "STREAMER_WORKERS", "workers", "1", "processes that share the port; beyond 1 each device has one too", _integer(1, 256), "1 to 256"
+    ),
     Variable("STREAMER_CACHE", "cache", "~/.cache/streamer", "where downloaded weights are kept", Path, "a folder"),
     Variable("STREAMER_OFFLINE", "offline", "no", "never ask a model hub", _flag, "yes or no"),
     Variable(

@@ -7,6 +7,7 @@ import urllib.request
 from contextlib import contextmanager
 
 from streamer.connection import Limits
+from streamer.engine.placement import in_threads
 from streamer.engine.scripted import Scripted
 from streamer.server import Server
 from streamer.vad.choose import choose_judge
@@ -50,7 +51,7 @@ def serving(build=Scripted, *, judge=None, warm=True, **limits):
     started, failures, box = threading.Event(), [], []
 
     async def main():
-        server = Server(build, judge or choose_judge(), limits=Limits(**{"drain_s": 5.0, **limits}))
+        server = Server(in_threads(build), judge or choose_judge(), limits=Limits(**{"drain_s": 5.0, **limits}))
         stop = asyncio.Event()
         try:
             await server.start()

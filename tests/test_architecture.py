@@ -20,10 +20,16 @@ NEVER = {
     "wires": "asyncio websockets torch funasr streamer.engine streamer.server",
     "engine": "websockets streamer.server streamer.wires streamer.core.session",
     "engine/scheduler.py": "torch funasr numpy",
+    "engine/placement.py": "torch funasr numpy threading time asyncio",
     "engine/queue.py": "torch funasr numpy threading time",
     "server.py": CONCRETE,
     "connection.py": CONCRETE,
     "runner.py": f"{CONCRETE} websockets",
+    "workers": CONCRETE,
+    "workers/arena.py": "asyncio",
+    "workers/messages.py": "asyncio streamer.server streamer.settings",
+    "workers/engine.py": "websockets streamer.server streamer.connection",
+    "workers/tally.py": "asyncio streamer.server streamer.settings",
     "vad": "asyncio websockets torch streamer.engine streamer.wires streamer.server",
 }
 
@@ -65,7 +71,9 @@ def test_only_the_door_and_the_settings_read_arguments_and_environment():
     assert set(readers) <= {"settings.py", "__main__.py"}
 
 
-@pytest.mark.parametrize("module", ["streamer.server", "streamer.__main__", "streamer.engine.models", "streamer.local"])
+@pytest.mark.parametrize(
+    "module", ["streamer.server", "streamer.__main__", "streamer.cli.serve", "streamer.engine.models", "streamer.local"]
+)
 def test_importing_the_server_loads_no_model_library(module):
     heavy = "torch onnxruntime funasr moonshine_voice av modelscope transformers"
     code = f"import sys, {module}; print([name for name in {heavy.split()} if name in sys.modules])"

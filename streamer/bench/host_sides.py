@@ -53,6 +53,7 @@ def run_server(pipe: Pipe, vad: str) -> None:
     """The server as `streamer serve` runs it, with a model that is made up."""
     from streamer.bench.host_profile import TimedEngine, TimedJudge
     from streamer.connection import Limits
+    from streamer.engine.placement import in_threads
     from streamer.engine.scripted import Scripted
     from streamer.server import Server
     from streamer.vad.choose import choose_judge
@@ -70,7 +71,7 @@ def run_server(pipe: Pipe, vad: str) -> None:
         }
 
     async def main() -> None:
-        server = Server(lambda: engine, judge, limits=Limits(max_sessions=100_000, drain_s=0.0))
+        server = Server(in_threads(lambda: engine), judge, limits=Limits(max_sessions=100_000, drain_s=0.0))
         await server.start()
         await server.settled.wait()
         await _answer_questions(pipe, int(server.address.rpartition(":")[2]), usage, profile)

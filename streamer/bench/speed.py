@@ -34,13 +34,13 @@ class Plan:
     """A shape whose forward would take longer, by the one before it, is left out."""
 
 
-def measure(found: Found, device: str, speech: Samples, plan: Plan) -> dict[str, Any]:
+def measure(found: Found, device: str, speech: Samples, plan: Plan, *, precision: str = "auto", graphs: bool = True) -> dict[str, Any]:
     """Load, warm up and measure one engine. Times in ms, ``peak`` in MB of this process and of its CUDA device.
 
     Meant for a process of its own: the peak is the process's. Raises what loading raises, and ``ConfigurationError`` for a failed item.
     """
     began = perf_counter()
-    engine = load_engine(found, device)
+    engine = load_engine(found, device, precision=precision, graphs=graphs)
     loaded = perf_counter()
     try:
         engine.warm_up()
@@ -51,6 +51,7 @@ def measure(found: Found, device: str, speech: Samples, plan: Plan) -> dict[str,
             "model": info.name,
             "device": info.device,
             "gpu": gpu_name(info.device),
+            "precision": precision,
             "packed": engine.batch_limits.packed,
             "load_s": round(loaded - began, 2),
             "warm_up_s": round(warm - loaded, 2),

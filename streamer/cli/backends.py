@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import suppress
 from itertools import count
@@ -11,13 +10,13 @@ from typing import Any, Final, Protocol, Self
 
 import numpy as np
 
+from streamer.cli.build import builds
 from streamer.client import ClientSession, connect
 from streamer.core import events
 from streamer.core.events import SAMPLE_RATE, AudioFormat, Start
-from streamer.engine import Engine
-from streamer.engine.load import load_engine
-from streamer.engine.models import Models
-from streamer.engine.scheduler import Health, Scheduler
+from streamer.engine.placement import in_threads
+from streamer.engine.scheduler import Health
+from streamer.engine.scheduling import Scheduling
 from streamer.errors import ConfigurationError, ConnectionFailed, ProcessError
 from streamer.local import transcribe_stream
 from streamer.media import FileAudio
@@ -62,7 +61,8 @@ class InProcess:
 
     async def __aenter__(self) -> Self:
         settled = asyncio.Event()
-        self._scheduler = Scheduler(lambda: _build(self._settings), deliver=asyncio.get_running_loop().call_soon_threadsafe)
+        engines = in_threads(*builds(self._settings))
+        self._scheduler = engines(asyncio.get_running_loop().call_soon_threadsafe, lambda batch: None)
         self._scheduler.on_health(lambda health: settled.set())
         self._scheduler.start()
         try:
@@ -139,7 +139,7 @@ class SelfServed(Remote):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("", paced=True)
-        self._server = Server(lambda: _build(settings), choose_judge(settings.vad), limits=settings.limits)
+        self._server = Server(in_threads(*builds(settings)), choose_judge(settings.vad), limits=settings.limits)
 
     async def __aenter__(self) -> Self:
         await self._server.start()
@@ -156,13 +156,7 @@ class SelfServed(Remote):
         await self._server.stop()
 
 
-def _build(settings: Settings) -> Engine:
-    """Find and load the model, in the thread that will own it."""
-    found = Models(settings.models, say=lambda sentence: print(sentence, file=sys.stderr, flush=True)).find(settings.model)
-    return load_engine(found, settings.device)
-
-
-def _require_warm(scheduler: Scheduler) -> None:
+def _require_warm(scheduler: Scheduling) -> None:
     if scheduler.health is Health.WARM:
         return
     if isinstance(scheduler.failure, ProcessError):

@@ -4,9 +4,11 @@ import argparse
 import multiprocessing
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from streamer.cli.bench_output import add_output_arguments, check_outputs, command_of, count, positive, write_outputs
+from streamer.engine.device import PRECISIONS, devices
 
 if TYPE_CHECKING:
     from streamer.core.events import Samples
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", nargs="+", metavar="NAME|PATH", help="one or more, each in a process of its own (default: as serve)")
     parser.add_argument("--device", metavar="DEVICE", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        nargs="+",
+        default=["auto"],
+        help="how a GPU multiplies; of several each in its turn (default: auto)",
+    )
+    parser.add_argument("--no-cuda-graphs", dest="no_cuda_graphs", action="store_true", help="launch every kernel from Python")
     parser.add_argument(
         "--batch", type=count, nargs="+", metavar="N", help="batch sizes (default: 1 2 4 … 128, as far as the engine takes them)"
     )
@@ -38,10 +48,12 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     speech: Samples = np.concatenate(phrases_at_hand())
     given = {"batches": arguments.batch, "lengths_s": arguments.length_s, "seconds": arguments.seconds}
     plan = Plan(**{name: value for name, value in given.items() if value})
+    device = devices(arguments.device or settings.device)[0]
     engines = []
-    for one in found:
+    for one, precision in product(found, arguments.precision):
+        how = {"precision": precision, "graphs": not arguments.no_cuda_graphs}
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-            engines.append(process.submit(measure, one, arguments.device or settings.device, speech, plan).result())
+            engines.append(process.submit(measure, one, device, speech, plan, **how).result())
         print(_summary(engines[-1]), file=sys.stderr, flush=True)
     parser = argparse.ArgumentParser()
     add_arguments(parser)
@@ -56,7 +68,8 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
 
 
 def _name(engine: dict[str, Any]) -> str:
-    return f"{engine['model']} on {engine['gpu'] or engine['device']}"
+    name = f"{engine['model']} on {engine['gpu'] or engine['device']}"
+    return name if engine["precision"] == "auto" else f"{name}, {engine['precision']}"
 
 
 def _summary(engine: dict[str, Any]) -> str:

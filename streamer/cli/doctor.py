@@ -26,13 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     """Exit code 1 when the main job cannot run here."""
+    from streamer.engine.device import devices
     from streamer.engine.models import Models
 
     models = Models(settings.models, say=lambda sentence: print(sentence, file=sys.stderr))
     checks = all_checks(
         models,
         arguments.model or settings.model,
-        arguments.device or settings.device,
+        devices(arguments.device or settings.device)[0],
         host=settings.host,
         port=settings.port,
         benchmark=not arguments.no_benchmark,

@@ -2,19 +2,25 @@
 
 import argparse
 import asyncio
-import logging
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Protocol
 
 from streamer import __version__
-from streamer.engine import Engine
-from streamer.engine.load import load_engine
-from streamer.engine.models import Models
+from streamer.cli.bench_output import count
+from streamer.cli.build import builds
+from streamer.engine.device import PRECISIONS
+from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import Health
+from streamer.engine.scheduling import Scheduling
 from streamer.server import Server
 from streamer.settings import Settings
 from streamer.vad import choose
+from streamer.workers.child import configure_logging
+from streamer.workers.supervisor import Supervisor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,40 +29,62 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--model", help="a model's name (sensevoice, bundled, miniature) or the folder of its weights (default: SenseVoiceSmall)"
     )
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--device", help="auto, cpu, cuda, cuda:N; several with commas between, or cuda:all (default: auto)")
+    parser.add_argument("--precision", choices=PRECISIONS, help="how a GPU multiplies (default: auto, which is TF32 where there is it)")
+    parser.add_argument(
+        "--cuda-graphs", dest="graphs", action=argparse.BooleanOptionalAction, help="record the forward pass of a GPU (default: yes)"
+    )
     parser.add_argument("--vad", choices=choose.NAMES, help=f"what finds speech (default: {choose.DEFAULT})")
+    parser.add_argument(
+        "--workers", type=count, metavar="N", help="gateways on the port, and one process for each device (default: 1, all in one)"
+    )
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    logging.basicConfig(level=arguments.log_level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("websockets", "httpx"):  # our own two lines a session say more; httpx would log signed download addresses
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    given = {name: value for name in ("host", "port", "model", "device", "vad") if (value := getattr(arguments, name)) is not None}
+    configure_logging(arguments.log_level)
+    names = ("host", "port", "model", "device", "precision", "graphs", "vad", "workers")
+    settings = replace(settings, **{name: value for name in names if (value := getattr(arguments, name)) is not None})
     try:
         import uvloop
     except ImportError:  # no wheel for this platform
-        return asyncio.run(serve(replace(settings, **given)))
-    return uvloop.run(serve(replace(settings, **given)))
+        return asyncio.run(serve(settings, arguments.log_level))
+    return uvloop.run(serve(settings, arguments.log_level))
 
 
-async def serve(settings: Settings) -> int:
-    """Until SIGINT or SIGTERM. Returns the exit code."""
+class Service(Protocol):
+    """A server, in one process or in several."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def scheduler(self) -> Scheduling: ...
+    async def start(self) -> None: ...
+    async def stop(self) -> None: ...
+
+
+def service(settings: Settings, log_level: str) -> Service:
+    if settings.workers > 1:
+        return Supervisor(settings, builds(settings), log_level=log_level)
     judge = choose.choose_judge(settings.vad)
-    server = Server(lambda: _build(settings), judge, host=settings.host, port=settings.port, limits=settings.limits)
+    return Server(in_threads(*builds(settings)), judge, host=settings.host, port=settings.port, limits=settings.limits)
+
+
+async def serve(settings: Settings, log_level: str) -> int:
+    """Until SIGINT or SIGTERM. Returns the exit code."""
+    server = service(settings, log_level)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
     try:
         await server.start()
     except OSError as error:
         print(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}; choose another with --port", file=sys.stderr)
         return 1
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     print(f"streamer {__version__} listens on {server.address} (open it in a browser); clients connect to {_socket(server)}", flush=True)
-    announce = asyncio.create_task(_announce(server, stop))
+    announce(server.scheduler, stop.set)
     await stop.wait()
-    announce.cancel()
     failure = server.scheduler.failure
     await server.stop()
     if failure:
@@ -64,18 +92,29 @@ async def serve(settings: Settings) -> int:
     return 1 if failure else 0
 
 
-def _build(settings: Settings) -> Engine:
-    """Find and load the model, in the thread that will own it, so that the page and /healthz answer meanwhile."""
-    found = Models(settings.models, say=lambda sentence: print(sentence, file=sys.stderr, flush=True)).find(settings.model)
-    return load_engine(found, settings.device)
+def announce(scheduler: Scheduling, stop: Callable[[], None]) -> None:
+    """Say of each device what runs on it, once it does; ``stop`` where none can be used. Call it when the scheduler has just started."""
+    waiting = set(range(len(scheduler.devices)))
+
+    def settled(number: int, health: Health) -> None:
+        if number not in waiting or health not in (Health.WARM, Health.FAILED):
+            return
+        waiting.remove(number)
+        device = scheduler.devices[number]
+        if health is Health.WARM:
+            _say(device)
+        elif scheduler.health is Health.FAILED:
+            stop()
+        else:
+            print(f"a device is not used, because the model could not be loaded there: {device.failure}", file=sys.stderr, flush=True)
+
+    for number, device in enumerate(scheduler.devices):
+        device.on_health(partial(settled, number))
+        settled(number, device.health)
 
 
-async def _announce(server: Server, stop: asyncio.Event) -> None:
-    await server.settled.wait()
-    if server.scheduler.health is not Health.WARM:
-        stop.set()
-        return
-    info, warm = server.scheduler.info, server.scheduler.warm_up
+def _say(device: Scheduling) -> None:
+    info, warm = device.info, device.warm_up
     assert info
     assert warm
     print(f"model: {info.name} on {info.device}, warm after {warm.seconds:.1f} s and {len(warm.forwards)} forward passes", flush=True)
@@ -83,5 +122,5 @@ async def _announce(server: Server, stop: asyncio.Event) -> None:
         print(f"notice: {info.notice}", flush=True)
 
 
-def _socket(server: Server) -> str:
+def _socket(server: Service) -> str:
     return server.address.replace("http", "ws", 1) + "/ws"

@@ -1,5 +1,6 @@
-"""Which device an engine runs on, and how exactly it multiplies there."""
+"""Which devices a server's engines run on, and how exactly they multiply there."""
 
+import re
 from enum import StrEnum
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
@@ -21,6 +22,34 @@ class Precision(StrEnum):
 PRECISIONS: Final = ("auto", *Precision)
 AMPERE: Final = (8, 0)
 """The first compute capability with TF32 and bfloat16."""
+
+EXPECTED: Final = "auto, cpu, cuda, cuda:N or cuda:all, or several of them with commas between"
+NAME: Final = re.compile(r"auto|cpu|cuda(:(\d+|all))?")
+
+
+def device_names(text: str) -> list[str]:
+    """The names in a list such as ``cuda:0,cuda:1``; none where one of them is no device's name."""
+    names = [name.strip() for name in text.split(",")]
+    return names if all(map(NAME.fullmatch, names)) else []
+
+
+def devices(text: str) -> tuple[str, ...]:
+    """One name for each engine; ``cuda:all`` is every CUDA device that torch sees. Raises ``ConfigurationError``."""
+    names = device_names(text)
+    if not names:
+        raise ConfigurationError(f"--device is {text!r}, expected {EXPECTED}.")
+    return tuple(device for name in names for device in (_every_cuda() if name == "cuda:all" else (name,)))
+
+
+def _every_cuda() -> tuple[str, ...]:
+    if not installed("torch"):
+        raise ConfigurationError("--device is 'cuda:all', and torch is not installed: pip install '.[torch]'")
+    import torch
+
+    count = torch.cuda.device_count()
+    if not count:
+        raise ConfigurationError("--device is 'cuda:all', but torch sees no CUDA device; use --device cpu. `streamer doctor` says why.")
+    return tuple(f"cuda:{number}" for number in range(count))
 
 
 def installed(*packages: str) -> bool:

@@ -60,6 +60,10 @@ class OnnxSenseVoice:
         return self._info
 
     @property
+    def reader(self) -> Reader:
+        return self._reader
+
+    @property
     def batch_limits(self) -> BatchLimits:
         return self._limits
 

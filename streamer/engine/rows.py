@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Final
+from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
-from streamer.core.events import LANGUAGES, SAMPLE_RATE, Capabilities, Failed, Hypothesis, Job, JobKind, Scores
+from streamer.core.events import LANGUAGES, SAMPLE_RATE, Capabilities, Failed, Hypothesis, Job, JobKind, Scores, Token
 from streamer.engine import BatchLimits, Engine, WarmUp
 from streamer.engine.ctc import PROMPT_ROWS, collapse, label_scores, text_of
 from streamer.engine.frontend import Layout, row_count
@@ -38,6 +38,23 @@ class Rows:
         return bool(np.isfinite(self.p).all() and np.isfinite(self.tags).all())
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unread(Hypothesis):
+    """A hypothesis whose rows another process will read: reading costs as much Python as all else that a job needs."""
+
+    rows: Rows
+    tokens: tuple[Token, ...] = ()
+    raw_text: str = ""
+
+
+@runtime_checkable
+class RowEngine(Protocol):
+    """An engine whose answers a ``Reader`` reads from rows."""
+
+    @property
+    def reader(self) -> "Reader": ...
+
+
 def prompts(jobs: Sequence[Job]) -> npt.NDArray[np.int64]:
     """The prompt of each job ``[batch, PROMPT_ROWS]``; upstream reads a language that it does not know as ``auto``, and so do we."""
     rows = [(LANGUAGE_PROMPTS.get(job.language, 0), EVENT_PROMPT, EMOTION_PROMPT, ITN_PROMPTS[job.itn]) for job in jobs]
@@ -48,7 +65,9 @@ class Reader:
     """Reads the rows of a model with this vocabulary, whose weights lie in ``folder``."""
 
     def __init__(self, vocabulary: Vocabulary, folder: Path) -> None:
-        self._vocabulary, self._folder = vocabulary, folder
+        self._vocabulary, self.folder = vocabulary, folder
+        self.postponed = False
+        """Whether another process, with a reader of the same folder, will read what this one answers."""
         self._labels = (vocabulary.languages, vocabulary.emotions, vocabulary.events, vocabulary.itn)  # of the prompt rows, in order
 
     @property
@@ -69,13 +88,15 @@ class Reader:
             confidence=True,
         )
 
-    def answer(self, job: Job, rows: Rows, decode_ms: float) -> Hypothesis | Failed:
+    def answer(self, job: Job, rows: Rows, decode_ms: float, queue_ms: float = 0.0) -> Hypothesis | Failed:
+        if self.postponed:
+            return Unread(job=job, rows=rows, decode_ms=decode_ms)
         if not rows.finite():
             seconds = len(job.samples) / SAMPLE_RATE
             return Failed(
                 job,
                 f"The model gave scores that are no numbers for {seconds:.2f} s of audio in language {job.language!r}; expected finite "
-                f"ones. The weights in {self._folder} may be damaged: verify them with `streamer models verify`.",
+                f"ones. The weights in {self.folder} may be damaged: verify them with `streamer models verify`.",
             )
         runs = collapse(rows.ids, rows.p)
         language, emotion, event, itn = self._scores(rows.tags)
@@ -87,6 +108,7 @@ class Reader:
             emotion=emotion,
             event=event,
             itn=itn,
+            queue_ms=queue_ms,
             decode_ms=decode_ms,
         )
 

@@ -85,6 +85,11 @@ class Scheduler:
         self._changed.append(changed)
 
     @property
+    def devices(self) -> "tuple[Scheduler, ...]":
+        """Itself alone."""
+        return (self,)
+
+    @property
     def queued_ms(self) -> int:
         """Audio that waits for the engine."""
         with self._wake:

@@ -79,6 +79,10 @@ class SenseVoice:
         return self._info
 
     @property
+    def reader(self) -> Reader:
+        return self._reader
+
+    @property
     def batch_limits(self) -> BatchLimits:
         return self._limits
 
@@ -134,6 +138,8 @@ class SenseVoice:
 
         from streamer.engine.padded import Padded
 
+        if not installed("funasr"):
+            raise ConfigurationError(f"SenseVoice on {self._device} needs upstream's modules, which are not installed: pip install funasr")
         if precision is Precision.BFLOAT16:
             raise ConfigurationError("--precision is 'bfloat16', which needs a Triton that works on this device; expected tf32 or float32.")
         torch.backends.cuda.matmul.allow_tf32 = precision is Precision.TF32

@@ -1,0 +1,36 @@
+"""Who else serves the same clients: nobody, or the other gateways behind the same port."""
+
+from typing import Final, Protocol
+
+from streamer.metrics import Metrics
+
+
+class Company(Protocol):
+    """What a server asks of the others."""
+
+    @property
+    def shares_port(self) -> bool:
+        """Whether others listen on the same port."""
+
+    @property
+    def judge_threads(self) -> int | None:
+        """For the judge of frames; ``None`` leaves it to the cores."""
+
+    def sessions(self, own: int) -> int:
+        """Say how many sessions are open here; how many there are in all."""
+
+    async def exposition(self, own: Metrics) -> bytes:
+        """The numbers of all."""
+
+
+class Alone:
+    """One process is the whole server."""
+
+    shares_port: Final = False
+    judge_threads: Final = None
+
+    def sessions(self, own: int) -> int:
+        return own
+
+    async def exposition(self, own: Metrics) -> bytes:
+        return own.exposition()

@@ -1,0 +1,71 @@
+"""A gateway process: the server of ``streamer serve``, with its engines in other processes and its port shared."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from streamer.engine.placement import placed
+from streamer.engine.scheduler import Batch, Deliver
+from streamer.engine.scheduling import Scheduling
+from streamer.metrics import Metrics
+from streamer.server import Server
+from streamer.settings import Settings
+from streamer.vad import choose
+from streamer.workers.channel import Channel
+from streamer.workers.remote import RemoteScheduler
+from streamer.workers.slots import Slots
+
+SCRAPE_S: Final = 5.0
+
+
+class Neighbours:
+    """The other gateways: their sessions, and through the supervisor everybody's numbers."""
+
+    shares_port: Final = True
+    judge_threads: Final = 1  # there is a gateway for each core or two
+
+    def __init__(self, channel: Channel, slots: Slots, slot: int) -> None:
+        self._channel, self._slots, self._slot = channel, slots, slot
+
+    def sessions(self, own: int) -> int:
+        self._slots.set(self._slot, own)
+        return self._slots.total
+
+    async def exposition(self, own: Metrics) -> bytes:
+        try:
+            return await self._channel.ask(SCRAPE_S)
+        except TimeoutError:  # the supervisor is gone, and so will we be
+            return own.exposition()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayWork:
+    """What a gateway process is told to do."""
+
+    name: str
+    settings: Settings
+    port: int
+    slot: int
+    slots: Path
+    workers: int
+    engines: tuple[Path, ...]
+
+    async def run(self, channel: Channel) -> None:
+        def engines(deliver: Deliver, observe: Callable[[Batch], None]) -> Scheduling:
+            return placed([RemoteScheduler(path) for path in self.engines])
+
+        settings = self.settings
+        company = Neighbours(channel, Slots(self.slots, self.workers), self.slot)
+        judge = choose.choose_judge(settings.vad)
+        server = Server(engines, judge, host=settings.host, port=self.port, limits=settings.limits, company=company)
+
+        async def exposition() -> bytes:
+            return await asyncio.sleep(0, server.metrics.exposition())
+
+        channel.answer = exposition
+        await server.start()
+        channel.say_ready()
+        await channel.ended.wait()
+        await server.stop()

@@ -1,0 +1,115 @@
+"""The supervisor of ``streamer serve --workers N``: chooses the port, starts everybody, starts again who dies, adds up the numbers, and
+ends them in their order: gateways drain first, engines answer to the last."""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from streamer.engine import Engine
+from streamer.engine.placement import placed
+from streamer.engine.scheduling import Scheduling
+from streamer.metrics import EngineMetrics
+from streamer.server import page_address
+from streamer.settings import Settings
+from streamer.workers.child import Child, Order
+from streamer.workers.engine import EngineWork
+from streamer.workers.gateway import GatewayWork
+from streamer.workers.remote import RemoteScheduler
+from streamer.workers.slots import Slots
+from streamer.workers.tally import Tally
+
+logger: Final = logging.getLogger(__name__)
+
+NUMBERS_S: Final = 2.0  # for a child to tell its numbers
+CLOSING_S: Final = 15.0  # beyond the drain, for a process to end by itself
+LONGEST_PATH: Final = 80  # the name of a Unix socket may have 107 bytes
+
+
+class Supervisor:
+    """``builds`` are engines, each for a process of its own."""
+
+    def __init__(self, settings: Settings, builds: Sequence[Callable[[], Engine]], *, log_level: str) -> None:
+        self._settings, self._builds, self._log_level = settings, builds, log_level
+        self._tally = Tally()
+        self._own = EngineMetrics()  # processor time and memory of this process
+        self._gateways: list[Child] = []
+        self._engines: list[Child] = []
+        self.port = settings.port
+
+    @property
+    def address(self) -> str:
+        """The page's URL."""
+        return page_address(self._settings.host, self.port)
+
+    @property
+    def gateways(self) -> Sequence[Child]:
+        return self._gateways
+
+    @property
+    def scheduler(self) -> Scheduling:
+        """What the engine processes say of themselves."""
+        return self._scheduler
+
+    async def start(self) -> None:
+        """Until all gateways listen. Raises ``OSError`` when the port cannot be had."""
+        loop, host = asyncio.get_running_loop(), self._settings.host
+        # Without sharing first: a port that another server has would else be shared with it, and nobody would be told.
+        probe = await loop.create_server(asyncio.Protocol, host, self.port)
+        self.port = self.port or probe.sockets[0].getsockname()[1]
+        probe.close()
+        await probe.wait_closed()
+        self._port_held = await loop.create_server(asyncio.Protocol, host, self.port, reuse_port=True, start_serving=False)
+        short = len(tempfile.gettempdir()) < LONGEST_PATH
+        self._folder = tempfile.TemporaryDirectory(prefix="streamer-", dir=None if short else "/tmp")  # only its owner may enter
+        folder = Path(self._folder.name)
+        paths = tuple(folder / f"engine-{number}" for number in range(1, len(self._builds) + 1))
+        leave_s = self._settings.limits.drain_s + CLOSING_S
+        for build, path in zip(self._builds, paths, strict=True):
+            self._engines.append(self._child(EngineWork(name=path.name.replace("-", " "), build=build, path=path, leave_s=leave_s)))
+        self._slots = Slots(folder / "sessions", self._settings.workers)
+        for slot in range(self._settings.workers):
+            self._gateways.append(
+                self._child(
+                    GatewayWork(
+                        name=f"gateway {slot + 1}",
+                        settings=self._settings,
+                        port=self.port,
+                        slot=slot,
+                        slots=folder / "sessions",
+                        workers=self._settings.workers,
+                        engines=paths,
+                    )
+                )
+            )
+        self._scheduler = placed([RemoteScheduler(path) for path in paths])
+        self._scheduler.start()
+        await asyncio.gather(*(gateway.ready.wait() for gateway in self._gateways))
+
+    async def stop(self) -> None:
+        """Drain the gateways, then end the engines."""
+        patience = self._settings.limits.drain_s + CLOSING_S
+        await asyncio.gather(*(gateway.stop(patience) for gateway in self._gateways))
+        await asyncio.to_thread(self._scheduler.close)
+        await asyncio.gather(*(engine.stop(CLOSING_S) for engine in self._engines))
+        self._port_held.close()
+        with suppress(OSError):
+            self._folder.cleanup()
+
+    async def exposition(self) -> bytes:
+        """The numbers of the whole server."""
+        children = [*self._gateways, *self._engines]
+        numbers = await asyncio.gather(*(child.numbers(NUMBERS_S) for child in children))
+        return self._tally.exposition([*filter(None, numbers), self._own.exposition()])
+
+    def _child(self, work: EngineWork | GatewayWork) -> Child:
+        return Child(Order(work, self._log_level), answer=self.exposition, died=self._died)
+
+    def _died(self, child: Child) -> None:
+        if child.last:
+            self._tally.leave(child.last)
+        if child in self._gateways:
+            self._slots.set(self._gateways.index(child), 0)
