@@ -27,6 +27,7 @@ OTHERS: Final = {
     "engine": "audio seconds per second against batch size and length",
     "cpu": "torch, ONNX Runtime and OpenVINO on the same weights, by turns",
     "host": "what a stream costs before any model is asked, beside a bare sink",
+    "process": "what a job costs an engine process of `serve --workers`, beside the model",
     "simulate": "how many clients an engine of a known cost would carry, on a virtual clock",
 }
 """Benches with a module of their own."""
