@@ -29,6 +29,7 @@ OTHERS: Final = {
     "weights": "writes a SenseVoice of the full size with random weights, to measure with",
     "precision": "TF32 and bfloat16 beside upstream's float32, on a GPU",
     "host": "what a stream costs before any model is asked, beside a bare sink",
+    "process": "what a job costs an engine process of `serve --workers`, beside the model",
     "simulate": "how many clients an engine of a known cost would carry, on a virtual clock",
 }
 """Benches with a module of their own."""

@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of who says what, and when they begin (default: 0)")
     parser.add_argument("--model", metavar="NAME|PATH", help="for a server of our own (default: as serve)")
-    parser.add_argument("--device", metavar="DEVICE", help="for a server of our own: auto, cpu, cuda or cuda:N")
+    parser.add_argument("--device", metavar="DEVICE", help="for a server of our own: as serve's")
+    parser.add_argument("--workers", type=count, metavar="N", help="for a server of our own: gateway processes (default: as serve)")
     parser.add_argument("--server-pid", type=count, metavar="PID", help="of a server on this machine, where it gives no metrics")
     parser.add_argument("--find-capacity", action="store_true", help="search for the most clients that are served within the bounds")
     parser.add_argument("--limit", type=count, default=10_000, metavar="N", help="never more clients than this (default: 10000)")
@@ -152,12 +153,14 @@ def _server(arguments: argparse.Namespace, settings: "Settings") -> "Iterator[tu
     from streamer.client import websocket_url
 
     if arguments.url:
-        if arguments.model or arguments.device:
-            raise ConfigurationError("--model and --device are for a server that is started here; leave them out, or the address")
+        if arguments.model or arguments.device or arguments.workers:
+            raise ConfigurationError(
+                "--model, --device and --workers are for a server that is started here; leave them out, or the address"
+            )
         yield websocket_url(arguments.url), arguments.server_pid
         return
     sessions = max(settings.limits.max_sessions, arguments.limit if arguments.find_capacity else arguments.clients)
-    with local_server(arguments.model, arguments.device, sessions=sessions) as server:
+    with local_server(arguments.model, arguments.device, sessions=sessions, workers=arguments.workers) as server:
         yield websocket_url(server.address), server.pid
 
 

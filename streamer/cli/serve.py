@@ -64,24 +64,24 @@ class Service(Protocol):
 
 
 def service(settings: Settings, log_level: str) -> Service:
+    judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
     if settings.workers > 1:
         return Supervisor(settings, builds(settings), log_level=log_level)
-    judge = choose.choose_judge(settings.vad)
     return Server(in_threads(*builds(settings)), judge, host=settings.host, port=settings.port, limits=settings.limits)
 
 
 async def serve(settings: Settings, log_level: str) -> int:
     """Until SIGINT or SIGTERM. Returns the exit code."""
     server = service(settings, log_level)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
     try:
         await server.start()
     except OSError as error:
         print(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}; choose another with --port", file=sys.stderr)
         return 1
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
     print(f"streamer {__version__} listens on {server.address} (open it in a browser); clients connect to {_socket(server)}", flush=True)
     announce(server.scheduler, stop.set)
     await stop.wait()

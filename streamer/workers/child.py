@@ -6,6 +6,7 @@ import pickle
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -109,7 +110,8 @@ class Child:
         with theirs:
             command = (sys.executable, "-m", "streamer.workers", *self._name.split())
             self._process = await asyncio.create_subprocess_exec(*command, stdin=theirs.fileno())
-        ours.sendall(len(self._order).to_bytes(LENGTH_BYTES, "big") + self._order)
+        with suppress(BrokenPipeError):  # where it is dead already, its exit code tells
+            ours.sendall(len(self._order).to_bytes(LENGTH_BYTES, "big") + self._order)
         self._channel = await Channel.over(ours)
         self._channel.answer = self._answer
         if self._stopping.is_set():

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, cast
 
-from streamer.core.events import Answer, Samples
+from streamer.core.events import Answer, Failed, Samples
 from streamer.engine import Engine
 from streamer.engine.rows import Reader, RowEngine
 from streamer.engine.scheduler import Health, Scheduler
@@ -29,6 +29,7 @@ logger: Final = logging.getLogger(__name__)
 GREETING_S: Final = 5.0  # for a gateway that connects to send its arena
 SWITCH_S: Final = 0.0005  # the loop waits at the most so long for the lock; Python's own 5 ms are as long as a forward
 BACKLOG: Final = 1024
+ACCEPT_PAUSE_S: Final = 0.5
 
 
 class Outbox:
@@ -114,7 +115,12 @@ class Link(asyncio.Protocol):
             raise ValueError(f"{kind} is no kind of message to an engine")
 
     def _answered(self, number: int, answer: Answer) -> None:
-        self._out.append(pack_answer(number, answer))
+        try:
+            data = pack_answer(number, answer)
+        except (TypeError, ValueError, OverflowError) as error:  # an engine's fault, and others' answers come in the same call
+            logger.error("an answer cannot be sent", exc_info=error)
+            data = pack_answer(number, Failed(answer.job, f"its answer cannot be sent: {error}"))
+        self._out.append(data)
         self._host.outbox.filled.add(self)
 
 
@@ -137,7 +143,12 @@ class EngineHost:
         """Take gateways in, until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            gateway, _ = await loop.sock_accept(listener)
+            try:
+                gateway, _ = await loop.sock_accept(listener)
+            except OSError as error:  # too many open files, for one; some may be closed later
+                logger.error("no gateway can be taken in: %s", error)
+                await asyncio.sleep(ACCEPT_PAUSE_S)
+                continue
             try:
                 arena = await asyncio.to_thread(_greeting, gateway)
                 gateway.setblocking(False)

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, cast
@@ -39,12 +39,11 @@ class Owed:
     tries: int = 0
     """How many processes were given it."""
     promoted: bool = False
+    lasting: bool = field(init=False)
+    """Whether a new engine process should have it too."""
 
     def __post_init__(self) -> None:
         self.lasting = self.job.kind in LASTING
-
-    lasting: bool = False
-    """Whether a new engine process should have it too."""
 
 
 class RemoteScheduler:

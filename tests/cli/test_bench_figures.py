@@ -71,7 +71,7 @@ def test_capacity_is_searched_on_a_server_that_is_started_for_it(tmp_path, capsy
     ("words", "sentence"),
     [
         (("load", "--json", "/nowhere/out.json"), "--json is /nowhere/out.json, expected a file in a folder that exists"),
-        (("load", "ws://127.0.0.1:9", "--model", "scripted"), "--model and --device are for a server that is started here"),
+        (("load", "ws://127.0.0.1:9", "--model", "scripted"), "--model, --device and --workers are for a server that is started here"),
         (("load", "--model", "/nowhere/at/all"), "the server ended before it was ready (exit code 1)"),
         (("simulate", "--engine", "/nowhere.json"), "--engine /nowhere.json cannot be read: No such file or directory"),
         (("engine", "--model", "/nowhere/at/all"), "/nowhere/at/all"),

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -237,3 +238,23 @@ def test_an_engine_process_whose_supervisor_is_gone_answers_until_the_last_gatew
 
     answer, code = asyncio.run(talk())
     assert (type(answer), code) == (Hypothesis, 0)
+
+
+class Unsayable(Scripted):
+    """Its answers for segment 13 hold what MessagePack has no word for."""
+
+    def transcribe(self, jobs):
+        return [
+            replace(answer, queue_ms=0.0, raw_text=object()) if answer.job.segment == 13 else answer for answer in super().transcribe(jobs)
+        ]
+
+
+def test_an_answer_that_cannot_be_sent_fails_alone(tmp_path):
+    async def talk():
+        async with rig(tmp_path, Unsayable) as running:
+            running.submit(job(segment=12), job(segment=13), job(segment=14))
+            return {answer.job.segment: answer for answer in await running.get(3)}
+
+    got = asyncio.run(talk())
+    assert {number: type(answer) for number, answer in got.items()} == {12: Hypothesis, 13: Failed, 14: Hypothesis}
+    assert got[13].reason.startswith("its answer cannot be sent: can not serialize")

@@ -239,8 +239,8 @@ def test_a_signal_drains_what_is_being_said_and_then_everybody_ends():
         assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
-def test_a_supervisor_that_is_killed_leaves_no_orphans():
-    with workers() as service:
+def test_a_supervisor_that_is_killed_leaves_no_orphans(tmp_path):
+    with workers(TMPDIR=str(tmp_path)) as service:  # nobody is left to clear its folder away
         pids = list(service.children().values())
         service.process.kill()
         service.until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))

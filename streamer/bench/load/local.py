@@ -25,7 +25,7 @@ class LocalServer:
 
 
 @contextmanager
-def local_server(model: str | None, device: str | None = None, *, sessions: int) -> Iterator[LocalServer]:
+def local_server(model: str | None, device: str | None = None, *, sessions: int, workers: int | None = None) -> Iterator[LocalServer]:
     """Warm on entry, gone on exit; takes so many sessions. Raises ``ConfigurationError`` where it does not come up; stderr says why."""
     command = [
         "env",
@@ -41,6 +41,7 @@ def local_server(model: str | None, device: str | None = None, *, sessions: int)
     ]
     command += ["--model", model] if model else []
     command += ["--device", device] if device else []
+    command += ["--workers", str(workers)] if workers else []
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             address = _address(process)
