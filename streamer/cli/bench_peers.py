@@ -1,0 +1,122 @@
+"""`streamer bench peers`: our engine and server beside other people's, on the same weights and machine, and the physical limit."""
+
+import argparse
+import os
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamer.cli.bench_output import add_output_arguments, check_outputs, command_of, count, write_outputs
+from streamer.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from streamer.bench.peers.engines import Contender
+    from streamer.core.events import Samples
+    from streamer.settings import Settings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", metavar="NAME|PATH", help="a SenseVoice with its model.pt (default: as serve)")
+    parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu, cuda or cuda:N (default: cpu)")
+    parser.add_argument("--threads", type=count, default=os.cpu_count() or 1, metavar="N", help="of each engine (default: all cores)")
+    parser.add_argument("--segments", type=count, default=24, metavar="N", help="of 2, 5 and 10 s, for the engines (default: 24)")
+    parser.add_argument("--batch", type=count, nargs="+", default=[64], metavar="N", help="AutoModel's batch_size (default: its docs' 64)")
+    parser.add_argument("--turns", type=count, default=5, metavar="N", help="how often each engine runs (default: 5)")
+    add_output_arguments(parser)
+
+
+def run(arguments: argparse.Namespace, settings: "Settings") -> int:
+    from streamer.bench.machine import gpu_name, machine
+
+    check_outputs(arguments)
+    folder = _folder(arguments, settings)
+    with redirect_stdout(sys.stderr):  # libraries print when they are loaded
+        report: dict[str, Any] = _engines(arguments, folder)
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    report = {"command": command_of("peers", arguments, parser), "machine": machine(), "gpu": gpu_name(arguments.device), **report}
+    write_outputs(arguments, report, _tables(report), lambda: _draw(report))
+    return 0
+
+
+def _folder(arguments: argparse.Namespace, settings: "Settings") -> Path:
+    from streamer.engine.models import Kind, Models
+
+    found = Models(settings.models, say=_say).find(arguments.model or settings.model)
+    if found.kind is not Kind.SENSEVOICE or found.path is None:
+        raise ConfigurationError(f"the model to compare is {found.kind}, expected a SenseVoice with its model.pt: name one with --model")
+    return found.path
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _engines(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from streamer.bench.load.speech import phrases_at_hand
+    from streamer.bench.peers.engines import compare, segments_of
+    from streamer.bench.peers.limit import ceilings, peaks
+    from streamer.core.events import SAMPLE_RATE
+    from streamer.engine.folder import describe
+
+    speech: Samples = np.concatenate(phrases_at_hand())
+    segments = segments_of(speech, arguments.segments)
+    rows = compare(_contenders(arguments, folder), segments, arguments.turns, told=_say)
+    peak = peaks(arguments.device, sorted({1, arguments.threads}))
+    limit = ceilings(describe(folder), [len(samples) / SAMPLE_RATE for samples in segments], peak)
+    return {"engines": rows, "limit": limit}
+
+
+def _contenders(arguments: argparse.Namespace, folder: Path) -> "dict[str, Contender]":
+    from streamer.bench.peers.engines import Ours, Upstream, load_upstream
+    from streamer.engine.device import installed
+
+    contenders: dict[str, Contender] = {}
+    if arguments.device == "cpu":
+        from streamer.engine.onnx import OnnxSenseVoice
+
+        contenders["streamer"] = Ours(OnnxSenseVoice(folder, threads=arguments.threads))
+        contenders["streamer int8"] = Ours(OnnxSenseVoice(folder, int8=True, threads=arguments.threads))
+    else:
+        from streamer.engine.sensevoice import SenseVoice
+
+        contenders["streamer"] = Ours(SenseVoice(folder, device=arguments.device))
+    if not installed("torch", "funasr"):
+        raise ConfigurationError("funasr is not installed, and it is what the engine is compared with: pip install '.[torch]'")
+    upstream = load_upstream(folder, arguments.device, arguments.threads)
+    for size in (1, *arguments.batch):
+        name = "AutoModel, one by one" if size == 1 else f"AutoModel, batch_size={size}"
+        contenders[name] = Upstream(upstream, size)
+    return contenders
+
+
+def _tables(report: dict[str, Any]) -> str:
+    from streamer.bench.machine import markdown
+
+    ceiling = report["limit"][-1 if report["gpu"] is None else 0]["audio_s_per_s"]
+    head = ["engine", "audio s per s", "per CPU s", "times as long", "times the CPU", "of the fp32 limit", "same text"]
+    engines = [
+        [
+            row["engine"],
+            row["audio_s_per_s"],
+            row["audio_s_per_cpu_s"],
+            row["times_as_long"],
+            row["times_the_cpu"],
+            f"{100 * row['audio_s_per_s'] / ceiling:.0f} %",
+            f"{100 * row['same_text']:.2f} %",
+        ]
+        for row in report["engines"]
+    ]
+    limit = [list(row.values()) for row in report["limit"]]
+    limits = markdown(["numbers", "GFLOP per s", "GFLOP per audio s", "audio s per s at most"], limit)
+    return f"{markdown(head, engines)}\n\n{limits}"
+
+
+def _draw(report: dict[str, Any]) -> str:
+    from streamer.bench.svg import Axis, Series, chart
+
+    series = [Series(row["engine"], [(1.0, row["audio_s_per_s"])]) for row in report["engines"]]
+    return chart("Beside the peers", Axis(""), Axis("audio s per s", log=True), series)
