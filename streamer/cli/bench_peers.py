@@ -1,11 +1,13 @@
 """`streamer bench peers`: our engine and server beside other people's, on the same weights and machine, and the physical limit."""
 
 import argparse
+import asyncio
 import os
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
 
 from streamer.cli.bench_output import add_output_arguments, check_outputs, command_of, count, write_outputs
 from streamer.errors import ConfigurationError
@@ -16,6 +18,19 @@ if TYPE_CHECKING:
     from streamer.settings import Settings
 
 
+SERVER_HEAD: Final = (
+    "server",
+    "clients",
+    "last sample to final, ms",
+    "audio s per s",
+    "CPU s per audio s",
+    "MB",
+    "partials per s",
+    "sessions without text",
+    "failures",
+)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="NAME|PATH", help="a SenseVoice with its model.pt (default: as serve)")
     parser.add_argument("--device", default="cpu", metavar="DEVICE", help="cpu, cuda or cuda:N (default: cpu)")
@@ -23,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--segments", type=count, default=24, metavar="N", help="of 2, 5 and 10 s, for the engines (default: 24)")
     parser.add_argument("--batch", type=count, nargs="+", default=[64], metavar="N", help="AutoModel's batch_size (default: its docs' 64)")
     parser.add_argument("--turns", type=count, default=5, metavar="N", help="how often each engine runs (default: 5)")
+    parser.add_argument("--servers", nargs="*", metavar="NAME", help="which, or none (default: all that are here)")
+    parser.add_argument("--clients", type=count, nargs="+", default=[1, 2, 4], metavar="N", help="before a server (default: 1 2 4)")
+    parser.add_argument("--clips", type=count, default=12, metavar="N", help="of 2, 5 and 10 s, for the servers (default: 12)")
+    parser.add_argument("--detector", type=Path, metavar="FOLDER", help="an FSMN-VAD, for funasr's server")
+    parser.add_argument("--setup", metavar="NAME", help="only install this peer, in an environment of its own")
     add_output_arguments(parser)
 
 
@@ -30,9 +50,15 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     from streamer.bench.machine import gpu_name, machine
 
     check_outputs(arguments)
+    environments = settings.models.cache / "peers"
+    if arguments.setup:
+        from streamer.bench.peers.servers import set_up
+
+        print(set_up(arguments.setup, environments))
+        return 0
     folder = _folder(arguments, settings)
     with redirect_stdout(sys.stderr):  # libraries print when they are loaded
-        report: dict[str, Any] = _engines(arguments, folder)
+        report: dict[str, Any] = _engines(arguments, folder) | _servers(arguments, folder, environments)
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     report = {"command": command_of("peers", arguments, parser), "machine": machine(), "gpu": gpu_name(arguments.device), **report}
@@ -70,6 +96,44 @@ def _engines(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return {"engines": rows, "limit": limit}
 
 
+def _servers(arguments: argparse.Namespace, folder: Path, environments: Path) -> dict[str, Any]:
+    """A row for each server and number of clients, or the reason why there is none."""
+    import numpy as np
+
+    from streamer.bench.load.speech import phrases_at_hand
+    from streamer.bench.peers.engines import segments_of
+    from streamer.bench.peers.meeting import Plan, meet
+    from streamer.bench.peers.servers import OURS, SERVERS, Place, running
+
+    names = [*OURS, *SERVERS] if arguments.servers is None else arguments.servers
+    if not {*OURS, *SERVERS} >= set(names):
+        raise ConfigurationError(f"--servers is {' '.join(names)!r}, expected some of: {', '.join(map(repr, [*OURS, *SERVERS]))}")
+    clips = segments_of(np.concatenate(phrases_at_hand()), arguments.clips)
+    rows: list[dict[str, Any]] = []
+    absent: dict[str, str] = {}
+    with TemporaryDirectory() as work:
+        place = Place(
+            model=folder,
+            work=Path(work),
+            environments=environments,
+            detector=arguments.detector,
+            device=arguments.device,
+            threads=arguments.threads,
+        )
+        for name in names:
+            reason = SERVERS[name].missing(place) if name in SERVERS else None
+            if reason:
+                absent[name] = reason
+                continue
+            with running(name, place) as (url, pid, wire):
+                asyncio.run(meet(url, pid, wire, Plan(clients=1, paced=True, clips=clips[:1])))  # warms it up
+                plans = [Plan(clients=number, paced=True, clips=clips) for number in arguments.clients]
+                for plan in (*plans, Plan(clients=max(arguments.clients), paced=False, clips=clips)):
+                    rows.append({"server": name, **asyncio.run(meet(url, pid, wire, plan))})
+                    _say(f"{name}: {rows[-1]}")
+    return {"servers": rows, "absent": absent}
+
+
 def _contenders(arguments: argparse.Namespace, folder: Path) -> "dict[str, Contender]":
     from streamer.bench.peers.engines import Ours, Upstream, load_upstream
     from streamer.engine.device import installed
@@ -94,7 +158,7 @@ def _contenders(arguments: argparse.Namespace, folder: Path) -> "dict[str, Conte
 
 
 def _tables(report: dict[str, Any]) -> str:
-    from streamer.bench.machine import markdown
+    from streamer.bench.machine import markdown, spread
 
     ceiling = report["limit"][-1 if report["gpu"] is None else 0]["audio_s_per_s"]
     head = ["engine", "audio s per s", "per CPU s", "times as long", "times the CPU", "of the fp32 limit", "same text"]
@@ -111,12 +175,38 @@ def _tables(report: dict[str, Any]) -> str:
         for row in report["engines"]
     ]
     limit = [list(row.values()) for row in report["limit"]]
-    limits = markdown(["numbers", "GFLOP per s", "GFLOP per audio s", "audio s per s at most"], limit)
-    return f"{markdown(head, engines)}\n\n{limits}"
+    servers = [
+        [
+            row["server"],
+            f"{row['clients']} {'in real time' if row['paced'] else 'as fast as they go'}",
+            spread(row["final_ms"]) if row["paced"] else None,
+            row["audio_s_per_s"],
+            row["cpu_s_per_audio_s"],
+            row["rss_mb"],
+            row["partials_per_s"],
+            row["silent"],
+            "; ".join(row["failures"]) or None,
+        ]
+        for row in report["servers"]
+    ]
+    tables = [
+        markdown(head, engines),
+        markdown(["numbers", "GFLOP per s", "GFLOP per audio s", "audio s per s at most"], limit),
+        markdown(
+            ["server", "clients", "last sample to final, ms", "audio s per s", "CPU s per audio s", "MB", "partials per s", "failures"],
+            servers,
+        ),
+        "\n".join(f"{name}: {reason}" for name, reason in report["absent"].items()),
+    ]
+    return "\n\n".join(table for table in tables if table)
 
 
 def _draw(report: dict[str, Any]) -> str:
     from streamer.bench.svg import Axis, Series, chart
 
-    series = [Series(row["engine"], [(1.0, row["audio_s_per_s"])]) for row in report["engines"]]
-    return chart("Beside the peers", Axis(""), Axis("audio s per s", log=True), series)
+    paced = [row for row in report["servers"] if row["paced"]]
+    series = [
+        Series(name, [(row["clients"], row["final_ms"]["p50"]) for row in paced if row["server"] == name])
+        for name in dict.fromkeys(row["server"] for row in paced)
+    ]
+    return chart("Last sample to final text", Axis("clients in real time"), Axis("ms, p50", log=True), series)
