@@ -1,7 +1,6 @@
 """`streamer bench peers`: our engine and server beside other people's, on the same weights and machine, and the physical limit."""
 
 import argparse
-import asyncio
 import os
 import sys
 from contextlib import redirect_stdout
@@ -13,8 +12,6 @@ from streamer.cli.bench_output import add_output_arguments, check_outputs, comma
 from streamer.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from streamer.bench.peers.engines import Contender
-    from streamer.core.events import Samples
     from streamer.settings import Settings
 
 
@@ -48,17 +45,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     from streamer.bench.machine import gpu_name, machine
+    from streamer.bench.peers.measure import measure_engines, measure_servers
+    from streamer.bench.peers.servers import OURS, SERVERS, Place, set_up
 
     check_outputs(arguments)
     environments = settings.models.cache / "peers"
     if arguments.setup:
-        from streamer.bench.peers.servers import set_up
-
         print(set_up(arguments.setup, environments))
         return 0
+    names = [*OURS, *SERVERS] if arguments.servers is None else arguments.servers
+    if not {*OURS, *SERVERS} >= set(names):
+        raise ConfigurationError(f"--servers is {' '.join(names)!r}, expected some of: {', '.join(map(repr, [*OURS, *SERVERS]))}")
     folder = _folder(arguments, settings)
     with redirect_stdout(sys.stderr):  # libraries print when they are loaded
-        report: dict[str, Any] = _engines(arguments, folder) | _servers(arguments, folder, environments)
+        report = measure_engines(
+            folder,
+            device=arguments.device,
+            threads=arguments.threads,
+            batches=arguments.batch,
+            count=arguments.segments,
+            turns=arguments.turns,
+            told=_say,
+        )
+        with TemporaryDirectory() as work:
+            place = Place(
+                model=folder,
+                work=Path(work),
+                environments=environments,
+                detector=arguments.detector,
+                device=arguments.device,
+                threads=arguments.threads,
+            )
+            report |= measure_servers(place, names, clients=arguments.clients, count=arguments.clips, told=_say)
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     report = {"command": command_of("peers", arguments, parser), "machine": machine(), "gpu": gpu_name(arguments.device), **report}
@@ -77,84 +95,6 @@ def _folder(arguments: argparse.Namespace, settings: "Settings") -> Path:
 
 def _say(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
-
-
-def _engines(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    import numpy as np
-
-    from streamer.bench.load.speech import phrases_at_hand
-    from streamer.bench.peers.engines import compare, segments_of
-    from streamer.bench.peers.limit import ceilings, peaks
-    from streamer.core.events import SAMPLE_RATE
-    from streamer.engine.folder import describe
-
-    speech: Samples = np.concatenate(phrases_at_hand())
-    segments = segments_of(speech, arguments.segments)
-    rows = compare(_contenders(arguments, folder), segments, arguments.turns, told=_say)
-    peak = peaks(arguments.device, sorted({1, arguments.threads}))
-    limit = ceilings(describe(folder), [len(samples) / SAMPLE_RATE for samples in segments], peak)
-    return {"engines": rows, "limit": limit}
-
-
-def _servers(arguments: argparse.Namespace, folder: Path, environments: Path) -> dict[str, Any]:
-    """A row for each server and number of clients, or the reason why there is none."""
-    import numpy as np
-
-    from streamer.bench.load.speech import phrases_at_hand
-    from streamer.bench.peers.engines import segments_of
-    from streamer.bench.peers.meeting import Plan, meet
-    from streamer.bench.peers.servers import OURS, SERVERS, Place, running
-
-    names = [*OURS, *SERVERS] if arguments.servers is None else arguments.servers
-    if not {*OURS, *SERVERS} >= set(names):
-        raise ConfigurationError(f"--servers is {' '.join(names)!r}, expected some of: {', '.join(map(repr, [*OURS, *SERVERS]))}")
-    clips = segments_of(np.concatenate(phrases_at_hand()), arguments.clips)
-    rows: list[dict[str, Any]] = []
-    absent: dict[str, str] = {}
-    with TemporaryDirectory() as work:
-        place = Place(
-            model=folder,
-            work=Path(work),
-            environments=environments,
-            detector=arguments.detector,
-            device=arguments.device,
-            threads=arguments.threads,
-        )
-        for name in names:
-            reason = SERVERS[name].missing(place) if name in SERVERS else None
-            if reason:
-                absent[name] = reason
-                continue
-            with running(name, place) as (url, pid, wire):
-                asyncio.run(meet(url, pid, wire, Plan(clients=1, paced=True, clips=clips[:1])))  # warms it up
-                plans = [Plan(clients=number, paced=True, clips=clips) for number in arguments.clients]
-                for plan in (*plans, Plan(clients=max(arguments.clients), paced=False, clips=clips)):
-                    rows.append({"server": name, **asyncio.run(meet(url, pid, wire, plan))})
-                    _say(f"{name}: {rows[-1]}")
-    return {"servers": rows, "absent": absent}
-
-
-def _contenders(arguments: argparse.Namespace, folder: Path) -> "dict[str, Contender]":
-    from streamer.bench.peers.engines import Ours, Upstream, load_upstream
-    from streamer.engine.device import installed
-
-    contenders: dict[str, Contender] = {}
-    if arguments.device == "cpu":
-        from streamer.engine.onnx import OnnxSenseVoice
-
-        contenders["streamer"] = Ours(OnnxSenseVoice(folder, threads=arguments.threads))
-        contenders["streamer int8"] = Ours(OnnxSenseVoice(folder, int8=True, threads=arguments.threads))
-    else:
-        from streamer.engine.sensevoice import SenseVoice
-
-        contenders["streamer"] = Ours(SenseVoice(folder, device=arguments.device))
-    if not installed("torch", "funasr"):
-        raise ConfigurationError("funasr is not installed, and it is what the engine is compared with: pip install '.[torch]'")
-    upstream = load_upstream(folder, arguments.device, arguments.threads)
-    for size in (1, *arguments.batch):
-        name = "AutoModel, one by one" if size == 1 else f"AutoModel, batch_size={size}"
-        contenders[name] = Upstream(upstream, size)
-    return contenders
 
 
 def _tables(report: dict[str, Any]) -> str:
