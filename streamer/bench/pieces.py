@@ -1,6 +1,5 @@
-"""A vocabulary as large as SenseVoice's, of made-up words, with its tags where upstream has them."""
+"""A vocabulary as large as SenseVoice's, of Chinese characters, with its tags where upstream has them."""
 
-from itertools import product
 from typing import Final
 
 from streamer.core.richtext import EMOTION_TAGS, EVENT_TAGS, ITN_TAGS, LANGUAGE_TAGS
@@ -22,13 +21,11 @@ TAG_ROWS: Final = {  # the first one's id; others have upstream's numbers in the
 
 
 def pieces() -> list[str]:
-    """The vocabulary: two syllables for a word, Chinese characters for the rest, and the tags."""
+    """The vocabulary. Any text is divided in one way alone, and nothing hangs on spaces: peers look for the words again in their text."""
     tags = {first + n: f"<|{name}|>" for first, names in TAG_ROWS.items() for n, name in enumerate(names)}
     assert {tag[2:-2] for tag in tags.values()} == {*LANGUAGE_TAGS, *EMOTION_TAGS, *EVENT_TAGS, *ITN_TAGS}
-    syllables = [first + second for first, second in product("bcdfghjklmnpqrstvwxyz", "aeiou")]
-    words = [f"▁{first}{second}" for first, second in product(syllables, repeat=2)]
-    found = ["<unk>", "<s>", "</s>", *words]
-    found += [chr(0x4E00 + n) for n in range(SIZE - len(found))]
+    characters = (*range(0x4E00, 0xA000), *range(0x3400, 0x4DC0))
+    found = ["<unk>", "<s>", "</s>", *map(chr, characters)][:SIZE]
     return [tags.get(id, piece) for id, piece in enumerate(found)]
 
 
@@ -38,9 +35,9 @@ def tokenizer() -> bytes:
 
     model = schema.ModelProto()  # type: ignore[attr-defined]  # made when it is imported
     kinds = {"<unk>": 2, "<s>": 3, "</s>": 3}  # unknown and control; tags are 4, defined by the user, and the rest 1
-    for id, piece in enumerate(pieces()):
-        model.pieces.add(piece=piece, score=-id, type=kinds.get(piece, 4 if piece.startswith("<|") else 1))
-    model.trainer_spec.model_type = 2  # byte pairs
+    for piece in pieces():
+        model.pieces.add(piece=piece, score=-10.0, type=kinds.get(piece, 4 if piece.startswith("<|") else 1))
+    model.trainer_spec.model_type = 1  # unigram, where each character is a piece whatever its score
     model.trainer_spec.vocab_size = SIZE
     model.normalizer_spec.name = "identity"
     model.normalizer_spec.add_dummy_prefix = False

@@ -26,6 +26,7 @@ OTHERS: Final = {
     "load": "clients that speak in real time: latencies, and how many a server bears",
     "engine": "audio seconds per second against batch size and length",
     "cpu": "torch, ONNX Runtime and OpenVINO on the same weights, by turns",
+    "peers": "our engine and server beside other people's on the same weights, and the physical limit",
     "weights": "writes a SenseVoice of the full size with random weights, to measure with",
     "precision": "TF32 and bfloat16 beside upstream's float32, on a GPU",
     "host": "what a stream costs before any model is asked, beside a bare sink",

@@ -48,7 +48,8 @@ def test_the_vocabulary_is_distinct_and_has_the_tags_where_upstream_has_them():
     assert len(found) == len(set(found)) == 25_055
     assert [found[id] for id in (0, 24_885, 25_004, 24_993, 25_016)] == ["<unk>", "<|en|>", "<|NEUTRAL|>", "<|Speech|>", "<|withitn|>"]
     reader = sentencepiece.SentencePieceProcessor(model_proto=pieces.tokenizer())
-    assert reader.decode([24_885, 3, 25_000]) == "<|en|> baba" + found[25_000]
+    assert reader.decode([24_885, 3, 24_000]) == "<|en|>一" + found[24_000]
+    assert reader.encode("<|en|>一" + found[24_000]) == [24_885, 3, 24_000], "times come from the text's tokens"
 
 
 def test_the_same_seed_gives_the_same_weights():
