@@ -8,9 +8,8 @@ import numpy as np
 
 from streamer.engine.ctc import PROMPT_ROWS
 from streamer.engine.device import installed
-from streamer.engine.folder import Description
+from streamer.engine.folder import Description, sizes_of
 from streamer.engine.graph import FLOAT, Graph
-from streamer.engine.network import DEFAULTS
 
 CPU_SIZE: Final = 2048
 CUDA_SIZE: Final = 8192
@@ -20,10 +19,9 @@ FRAMES_PER_S: Final = 100
 
 def gflop(found: Description, lengths_s: Sequence[float]) -> float:
     """Of forward passes over items of these lengths, padding none: two for each product that is added."""
-    config = DEFAULTS | dict(found.config["encoder_conf"])
-    width, hidden, kernel = config["output_size"], config["linear_units"], config["kernel_size"]
-    inputs, layers = found.layout.stack * found.layout.mels, config["num_blocks"] + config["tp_blocks"]
-    layer = 3 * width * width + width * width + 2 * width * hidden + width * kernel
+    sizes, inputs = sizes_of(found), found.layout.stack * found.layout.mels
+    width, layers = sizes.width, sizes.blocks + sizes.last_blocks
+    layer = 3 * width * width + width * width + 2 * width * sizes.hidden + width * sizes.kernel
     row = layers * layer + 3 * width * (inputs - width) + width * found.vocabulary.size
     rows = np.array(lengths_s) * FRAMES_PER_S / found.layout.stride + PROMPT_ROWS
     return float(2 * (rows * row + layers * 2 * rows**2 * width).sum() / 1e9)
