@@ -54,6 +54,16 @@ class _Layer:
     outer: _Affine
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tables:
+    """Which rows are of one utterance, and the blocks of ``queries`` rows that attention answers."""
+
+    begins: torch.Tensor
+    ends: torch.Tensor
+    blocks: torch.Tensor
+    queries: int
+
+
 class PackedForward:
     """The weights of a checkpoint on one device. Raises ``ModelCorrupt`` where they do not fit what its folder says.
 
@@ -85,7 +95,7 @@ class PackedForward:
         """A batch laid out for ``capacity`` by ``packing.lay_out``, on the device."""
         (begins, ends, first, last, prompts), blocks, prompt_rows = capacity.tables(numbers)
         x = self._inputs(wave, begins, first, last, prompts)
-        hidden = self._encoded(x, begins, ends, blocks)
+        hidden = self._encoded(x, _Tables(begins, ends, blocks, capacity.queries))
         ids = torch.empty(capacity.rows, dtype=torch.int32, device=self._device)
         p = torch.empty(capacity.rows, device=self._device)
         for at in range(0, capacity.rows, ROWS_AT_ONCE):
@@ -105,7 +115,7 @@ class PackedForward:
         placed: torch.Tensor = x * self._sizes.width**0.5 + self._positions[numbers]
         return placed
 
-    def _encoded(self, x: torch.Tensor, begins: torch.Tensor, ends: torch.Tensor, blocks: torch.Tensor) -> torch.Tensor:
+    def _encoded(self, x: torch.Tensor, tables: _Tables) -> torch.Tensor:
         """``[rows, inputs]`` to ``[rows, width]``, float32."""
         rows, width = len(x), self._sizes.width
         stream = torch.empty(rows, width, device=self._device)
@@ -113,16 +123,16 @@ class PackedForward:
         heard = torch.zeros_like(normal)  # rows that nothing is in are in no block
         first = torch.empty(rows, x.shape[1], dtype=self._dtype, device=self._device)
         self._normalise(first, self._layers[0].norm_1, x)
-        outer = self._run(self._layers[0], first, heard, normal, stream, (begins, ends, blocks), fresh=True)
+        outer = self._run(self._layers[0], first, heard, normal, stream, tables, fresh=True)
         for layer in self._layers[1:]:
             self._normalise(normal, layer.norm_1, stream, outer)
-            outer = self._run(layer, normal, heard, normal, stream, (begins, ends, blocks))
+            outer = self._run(layer, normal, heard, normal, stream, tables)
         after = torch.empty_like(stream)
         self._normalise(after, self._after, stream, outer)
         added = None
         for layer in self._last_layers:
             self._normalise(normal, layer.norm_1, after, added)
-            added = self._run(layer, normal, heard, normal, after, (begins, ends, blocks))
+            added = self._run(layer, normal, heard, normal, after, tables)
         last = torch.empty_like(stream)
         self._normalise(last, self._last, after, added)
         return last
@@ -134,15 +144,14 @@ class PackedForward:
         heard: torch.Tensor,
         normal: torch.Tensor,
         stream: torch.Tensor,
-        tables: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+        tables: _Tables,
         *,
         fresh: bool = False,
     ) -> torch.Tensor:
         """One layer on its normalised input: what attention and memory heard joins the stream, what comes after is given back."""
-        begins, ends, blocks = tables
         width = self._sizes.width
         joint = torch.addmm(layer.joint.bias, x, layer.joint.weight)
-        kernels.attend(heard, joint, blocks, self._sizes.heads, self._dot)
+        kernels.attend(heard, joint, tables.blocks, tables.queries, self._sizes.heads, self._dot)
         out = torch.addmm(layer.out.bias, heard, layer.out.weight)
         kernels.add_norm(
             normal,
@@ -153,7 +162,7 @@ class PackedForward:
             keep=True,
             fresh=fresh,
             added=out,
-            memory=(joint[:, 2 * width :], layer.taps, begins, ends, self._sizes.left),
+            memory=(joint[:, 2 * width :], layer.taps, tables.begins, tables.ends, self._sizes.left),
         )
         inner = torch._addmm_activation(layer.inner.bias, normal, layer.inner.weight)  # noqa: SLF001 - ReLU within the product
         return torch.addmm(layer.outer.bias, inner, layer.outer.weight)

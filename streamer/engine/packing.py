@@ -26,14 +26,21 @@ LEAST_ROWS: Final = PROMPT_ROWS + 1
 """Of any utterance."""
 
 
+QUERIES: Final = ((2048, 16), (1 << 62, 32))
+"""Rows in one block of attention, in a layout for less than so many rows. Small blocks make more programs, of which a small batch has too
+few; large ones listen to an utterance less often."""
+
+
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """The sizes of a layout for at most ``rows`` rows."""
 
     rows: int
     layout: Layout
-    queries: int
-    """Rows in one block of attention."""
+
+    @property
+    def queries(self) -> int:
+        return next(queries for below, queries in QUERIES if self.rows < below)
 
     @property
     def items(self) -> int:

@@ -16,7 +16,6 @@ import torch
 from streamer.core.events import Samples
 from streamer.engine.ctc import PROMPT_ROWS
 from streamer.engine.frontend import Layout
-from streamer.engine.kernels import QUERIES
 from streamer.engine.packed import Outputs, PackedForward
 from streamer.engine.packing import Batch, Capacity, lay_out, rows_of
 from streamer.engine.rows import Rows
@@ -41,7 +40,7 @@ class Replay:
     def __init__(self, forward: PackedForward, layout: Layout, tags: int, device: torch.device, *, most_rows: int, graphs: bool) -> None:
         self._forward, self._layout, self._device = forward, layout, device
         self._graphs = graphs and device.type == "cuda"
-        self._sizes = [Capacity(rows, layout, QUERIES) for rows in capacities(most_rows)]
+        self._sizes = [Capacity(rows, layout) for rows in capacities(most_rows)]
         self._buffers = _Buffers(self._sizes[-1], tags, device)
         self._recorded: dict[int, tuple[Any, Outputs]] = {}
 
@@ -72,7 +71,7 @@ class Replay:
         capacity = next((size for size in self._sizes if size.rows >= rows), None)
         buffers = self._buffers
         if capacity is None:
-            capacity = Capacity(rows, self._layout, QUERIES)
+            capacity = Capacity(rows, self._layout)
             buffers = _Buffers(capacity, buffers.tags.shape[1], self._device)
         batch = buffers.fill(audio, prompts, capacity)
         if capacity.rows in self._recorded:

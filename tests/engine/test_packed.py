@@ -28,7 +28,7 @@ def kernels():
     from streamer.engine import kernels
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(kernels, "FULL", 1)
+        patch.setattr(kernels, "TILED_ROWS", 1)
         yield kernels
 
 
@@ -154,8 +154,8 @@ def test_the_memory_block_hears_its_own_utterance_alone(kernels):
 def test_rows_attend_to_their_own_utterance_alone(kernels):
     joint, out = random(80, 3 * 64), torch.full((80, 64), 7.0, device=DEVICE)
     spans = [(0, 40), (40, 45), (45, 79)]
-    blocks = [[first, begin, end] for begin, end in spans for first in range(begin, end, kernels.QUERIES)]
-    kernels.attend(out, joint, integers([*blocks, [0, 0, 0]]), 4, "ieee")
+    blocks = [[first, begin, end] for begin, end in spans for first in range(begin, end, 16)]
+    kernels.attend(out, joint, integers([*blocks, [0, 0, 0]]), 16, 4, "ieee")
     for begin, end in spans:
         q, k, v = joint[begin:end].reshape(end - begin, 3, 4, 16).permute(1, 2, 0, 3)
         wanted = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(0, 1).reshape(end - begin, 64)
