@@ -67,11 +67,20 @@ class _Tables:
 class PackedForward:
     """The weights of a checkpoint on one device. Raises ``ModelCorrupt`` where they do not fit what its folder says.
 
+    Batches of up to ``most_rows`` rows can be recorded: nothing that they read is made while they run.
+
     TF32 is a switch of the whole process, and set here.
     """
 
     def __init__(
-        self, found: Description, state: Mapping[str, torch.Tensor], tags: Sequence[int], device: torch.device, precision: Precision
+        self,
+        found: Description,
+        state: Mapping[str, torch.Tensor],
+        tags: Sequence[int],
+        device: torch.device,
+        precision: Precision,
+        *,
+        most_rows: int,
     ) -> None:
         self._found, self._device, self._sizes = found, device, sizes_of(found)
         self._dtype = torch.bfloat16 if precision is Precision.BFLOAT16 else torch.float32
@@ -87,7 +96,7 @@ class PackedForward:
         chosen = torch.tensor(tags, device=device)
         self._tags = _Affine(output.weight[:, chosen].contiguous(), output.bias[chosen])
         self._output = _widened(output)
-        self._positions = _positions(0, inputs, device)
+        self._positions = _positions(most_rows, inputs, device)
         if device.type == "cuda":
             torch.backends.cuda.matmul.allow_tf32 = precision is not Precision.FLOAT32
 
@@ -107,12 +116,13 @@ class PackedForward:
         self, wave: torch.Tensor, begins: torch.Tensor, first: torch.Tensor, last: torch.Tensor, prompts: torch.Tensor
     ) -> torch.Tensor:
         """Prompts and features ``[rows, inputs]``, scaled, with their positions."""
-        if len(begins) > len(self._positions):
-            self._positions = _positions(len(begins), self._queries.shape[1], self._device)
+        positions = self._positions  # never replaced: recordings point at it
+        if len(begins) > len(positions):
+            positions = _positions(len(begins), self._queries.shape[1], self._device)
         numbers = torch.arange(len(begins), dtype=torch.int32, device=self._device) - begins  # of a row in its utterance
         features = self._frontend.packed(wave, numbers - PROMPT_ROWS, first, last)
         x = torch.where((numbers < PROMPT_ROWS)[:, None], self._queries[prompts], features)
-        placed: torch.Tensor = x * self._sizes.width**0.5 + self._positions[numbers]
+        placed: torch.Tensor = x * self._sizes.width**0.5 + positions[numbers]
         return placed
 
     def _encoded(self, x: torch.Tensor, tables: _Tables) -> torch.Tensor:

@@ -35,12 +35,14 @@ def capacities(most: int) -> Iterator[int]:
 
 
 class Replay:
-    """Runs batches of up to ``most_rows`` rows from recordings, where ``graphs`` is asked for and the device is a GPU."""
+    """Runs batches of up to so many ``rows`` from recordings, where ``graphs`` is asked for and the device is a GPU."""
 
-    def __init__(self, forward: PackedForward, layout: Layout, tags: int, device: torch.device, *, most_rows: int, graphs: bool) -> None:
+    def __init__(
+        self, forward: PackedForward, layout: Layout, tags: int, device: torch.device, *, rows: Sequence[int], graphs: bool
+    ) -> None:
         self._forward, self._layout, self._device = forward, layout, device
         self._graphs = graphs and device.type == "cuda"
-        self._sizes = [Capacity(rows, layout) for rows in capacities(most_rows)]
+        self._sizes = [Capacity(most, layout) for most in rows]
         self._buffers = _Buffers(self._sizes[-1], tags, device)
         self._recorded: dict[int, tuple[Any, Outputs]] = {}
 

@@ -125,12 +125,11 @@ class SenseVoice:
 
     def _packed(self, found: Description, precision: Precision, graphs: bool) -> Forward:
         from streamer.engine.packed import PackedForward
-        from streamer.engine.replay import Replay
+        from streamer.engine.replay import Replay, capacities
 
-        tags = self._reader.tags
-        forward = PackedForward(found, read_state(found.weights), tags, self._device, precision)
-        largest = most_rows(self._limits, found.layout)
-        self._replay = Replay(forward, found.layout, len(tags), self._device, most_rows=largest, graphs=graphs)
+        tags, rows = self._reader.tags, list(capacities(most_rows(self._limits, found.layout)))
+        forward = PackedForward(found, read_state(found.weights), tags, self._device, precision, most_rows=rows[-1])
+        self._replay = Replay(forward, found.layout, len(tags), self._device, rows=rows, graphs=graphs)
         return self._replay
 
     def _padded(self, folder: Path, precision: Precision) -> Forward:

@@ -76,16 +76,15 @@ def test_an_utterance_alone_gives_what_it_gives_in_company(packed, jobs):
         assert alone.p == pytest.approx(beside.p, abs=1e-5)
 
 
-def test_a_batch_beyond_every_capacity_is_answered_too(checkpoint, packed, jobs):
-    small = SenseVoice(
-        checkpoint,
-        device=DEVICE,
-        precision="float32",
-        packed=True,
-        batch_limits=BatchLimits(max_items=1, max_audio_s=0.5, buckets_s=(), packed=True),
-    )
-    for ours, theirs in zip(small.rows(jobs[:2]), packed.rows(jobs[:2]), strict=True):
-        assert (ours.ids == theirs.ids).all()
+def test_a_batch_beyond_every_capacity_is_answered_too_and_spoils_nothing(checkpoint, packed, jobs):
+    limits = BatchLimits(max_items=1, max_audio_s=0.5, buckets_s=(), packed=True)
+    small = SenseVoice(checkpoint, device=DEVICE, precision="float32", packed=True, batch_limits=limits)
+    if DEVICE != "cpu":
+        small.warm_up()
+    wanted = packed.rows(jobs[:2])
+    for some in (jobs[:2], jobs[:1], jobs[:2], jobs[:1]):
+        for ours, theirs in zip(small.rows(some), wanted, strict=False):
+            assert (ours.ids == theirs.ids).all()
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of numpy, which interprets the kernels
@@ -107,13 +106,13 @@ def test_weights_that_do_not_fit_are_named(checkpoint, tmp_path):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     torch.save(state, tmp_path / "model.pt")
     with pytest.raises(ModelCorrupt, match=r"model.pt: encoder.encoders.0.norm1.bias is \(63,\), expected \(64,\)"):
-        SenseVoice(tmp_path, device=DEVICE, packed=True, batch_limits=LIMITS)
+        SenseVoice(tmp_path, device=DEVICE, precision="float32", packed=True, batch_limits=LIMITS)
 
 
 def test_warming_up_runs_every_length_alone_and_in_the_largest_batch(checkpoint, monkeypatch):
     monkeypatch.setattr("streamer.engine.rows.BUCKETS_S", (0.3, 0.5))
     limits = BatchLimits(max_items=2, max_audio_s=1.0, buckets_s=(), packed=True)
-    cost = SenseVoice(checkpoint, device=DEVICE, packed=True, batch_limits=limits).warm_up()
+    cost = SenseVoice(checkpoint, device=DEVICE, precision="float32", packed=True, batch_limits=limits).warm_up()
     assert [(batch, seconds) for batch, seconds, _ in cost.forwards] == [(1, 0.3), (2, 0.3), (1, 0.5), (2, 0.5)]
 
 
@@ -145,9 +144,9 @@ def test_the_memory_block_hears_its_own_utterance_alone(kernels):
         memory=(joint[:, 128:], taps, begins, ends, 5),
     )
     for begin, end in spans[:3]:
-        padded = torch.nn.functional.pad(joint[begin:end, 128:].t()[None], (5, 5))
-        wanted = torch.nn.functional.conv1d(padded, taps.t()[:, None], groups=64)[0].t()
-        assert stream[begin:end].cpu().numpy() == pytest.approx(wanted.cpu().numpy(), abs=1e-5)
+        padded = torch.nn.functional.pad(joint[begin:end, 128:].cpu().t()[None], (5, 5))
+        wanted = torch.nn.functional.conv1d(padded, taps.cpu().t()[:, None], groups=64)[0].t()
+        assert stream[begin:end].cpu().numpy() == pytest.approx(wanted.numpy(), abs=1e-5)
     assert not stream[11].any()
 
 
@@ -157,9 +156,9 @@ def test_rows_attend_to_their_own_utterance_alone(kernels):
     blocks = [[first, begin, end] for begin, end in spans for first in range(begin, end, 16)]
     kernels.attend(out, joint, integers([*blocks, [0, 0, 0]]), 16, 4, "ieee")
     for begin, end in spans:
-        q, k, v = joint[begin:end].reshape(end - begin, 3, 4, 16).permute(1, 2, 0, 3)
+        q, k, v = joint[begin:end].cpu().reshape(end - begin, 3, 4, 16).permute(1, 2, 0, 3)  # on the CPU no switch makes it TF32
         wanted = torch.nn.functional.scaled_dot_product_attention(q, k, v).transpose(0, 1).reshape(end - begin, 64)
-        assert out[begin:end].cpu().numpy() == pytest.approx(wanted.cpu().numpy(), abs=1e-5)
+        assert out[begin:end].cpu().numpy() == pytest.approx(wanted.numpy(), abs=1e-5)
     assert (out[79] == 7.0).all()  # in no block
 
 
