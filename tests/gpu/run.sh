@@ -15,7 +15,7 @@ wheels=${WHEELS:-.whl} model=${MODEL:-${TMPDIR:-/tmp}/streamer-full-size}
 mkdir -p "$out"
 if compgen -G "$wheels/*.whl" >/dev/null; then
     site=${TMPDIR:-/tmp}/streamer-site
-    python3 -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target "$site" "$wheels"/*.whl || exit 1
+    [[ -d $site ]] || python3 -m pip install --quiet --no-index --no-deps --no-compile --upgrade --target "$site" "$wheels"/*.whl || exit 1
     export PYTHONPATH=$site${PYTHONPATH:+:$PYTHONPATH}
     python3 -c 'import moonshine_voice' 2>/dev/null || PYTHONPATH=$PYTHONPATH:$(realpath "$wheels/speech")
 fi
