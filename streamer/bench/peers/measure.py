@@ -1,7 +1,7 @@
 """A whole comparison: engines by turns, and servers one after the other, on one checkpoint."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,14 +73,25 @@ def _contenders(folder: Path, device: str, threads: int, batches: Sequence[int])
         found["streamer int8"] = Ours(OnnxSenseVoice(folder, int8=True, threads=threads))
     if not installed("torch", "funasr"):
         raise ConfigurationError("funasr is not installed, and it is what our engine is compared with: pip install '.[torch]'")
-    if not found:
-        from streamer.engine.sensevoice import SenseVoice
-
-        found["streamer"] = Ours(SenseVoice(folder, device=device))
+    found = found or dict(_on_torch(folder, device))
     upstream = load_upstream(folder, device, threads)
     for size in (1, *batches):
         found["AutoModel, one by one" if size == 1 else f"AutoModel, batch_size={size}"] = Upstream(upstream, size)
     return found
+
+
+def _on_torch(folder: Path, device: str) -> Iterator[tuple[str, Contender]]:
+    """Ours as it comes, and with every precision. Float32 is the last: TF32 is the process's, and upstream comes without."""
+    from streamer.engine.device import Precision
+    from streamer.engine.sensevoice import SenseVoice
+
+    precisions = {"streamer": "auto"}
+    if device != "cpu":
+        precisions |= {f"streamer, {precision}": precision for precision in (Precision.BFLOAT16, Precision.FLOAT32)}
+    for name, precision in precisions.items():
+        engine = SenseVoice(folder, device=device, precision=precision)
+        engine.warm_up()
+        yield name, Ours(engine)
 
 
 def _speech(told: Told) -> Samples:
