@@ -20,11 +20,11 @@ import numpy as np
 
 import streamer.engine
 from streamer.bench.latency import quantiles
-from streamer.core.events import SAMPLE_RATE, Answer, Failed, Hypothesis, Job, JobKind, ModelInfo
+from streamer.core.events import SAMPLE_RATE, Answer, Job, JobKind
 from streamer.engine import BatchLimits, WarmUp
 from streamer.engine.ctc import PROMPT_ROWS, ROW_SAMPLES
 from streamer.engine.folder import describe
-from streamer.engine.rows import BUCKETS_S, Reader, Rows
+from streamer.engine.rows import BUCKETS_S, Reader, RowEngine, Rows
 from streamer.engine.scheduler import Health
 from streamer.workers.child import Child, Order
 from streamer.workers.engine import EngineWork
@@ -65,27 +65,26 @@ class ProcessFigures:
     p99_ms: float
 
 
-class Blank:
+class Blank(RowEngine):
     """The rows of a few words for whatever it is given, after ``forward_ms``."""
 
     def __init__(self, forward_ms: float, holds_lock: bool) -> None:
-        self.reader = Reader(describe(MINIATURE).vocabulary, MINIATURE)
+        reader = Reader(describe(MINIATURE).vocabulary, MINIATURE)
+        super().__init__(reader, LIMITS, name="blank", device="none", notice=None)
         self._forward_s, self._holds_lock = forward_ms / 1000, holds_lock
-        self.info = ModelInfo(name="blank", device="none", capabilities=self.reader.capabilities)
-        self.batch_limits = LIMITS
-        self._tags = np.zeros((PROMPT_ROWS, len(self.reader.tags)), np.float32)
+        self._tags = np.zeros((PROMPT_ROWS, len(reader.tags)), np.float32)
 
     def warm_up(self) -> WarmUp:
         return WarmUp(seconds=0.0, forwards=())
 
-    def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis | Failed]:
+    def rows(self, jobs: Sequence[Job]) -> list[Rows]:
         if self._holds_lock:
             end = time.thread_time() + self._forward_s
             while time.thread_time() < end:
                 pass
         else:
             time.sleep(self._forward_s)
-        return [self.reader.answer(job, self._rows(len(job.samples)), 0.0) for job in jobs]
+        return [self._rows(len(job.samples)) for job in jobs]
 
     def _rows(self, samples: int) -> Rows:
         """A token of one row every quarter of a second."""

@@ -7,16 +7,15 @@ from the rows is shared with the torch engine; the ids are the same.
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import Final
 
-from streamer.core.events import Failed, Hypothesis, Job, ModelInfo
-from streamer.engine import BatchLimits, WarmUp
+from streamer.core.events import Job
+from streamer.engine import BatchLimits
 from streamer.engine.features import NumpyFrontend
 from streamer.engine.folder import PULL, Description, describe, existing
 from streamer.engine.graph import Network
 from streamer.engine.network import network
-from streamer.engine.rows import BUCKETS_S, CPU_LIMITS, Reader, Rows, prompts, warm_up
+from streamer.engine.rows import BUCKETS_S, CPU_LIMITS, Reader, RowEngine, Rows, prompts
 from streamer.engine.sessions import open_session
 from streamer.engine.tensors import Unreadable, read_tensors, without_wrapper
 from streamer.errors import ModelCorrupt
@@ -24,7 +23,7 @@ from streamer.errors import ModelCorrupt
 ALONE: Final = BatchLimits(max_items=1, max_audio_s=BUCKETS_S[-1], buckets_s=BUCKETS_S)
 
 
-class OnnxSenseVoice:
+class OnnxSenseVoice(RowEngine):
     """The engine of a folder with ``model.pt``, or of an ``.onnx`` file beside its ``config.yaml``, ``am.mvn`` and tokenizer.
 
     ``int8`` keeps the matrices of a ``model.pt`` in 8 bits: a third of the time, a third of the memory, and now and then another id.
@@ -46,37 +45,14 @@ class OnnxSenseVoice:
         file = path if path.suffix == ".onnx" else None
         folder = path.parent if file else path
         found = describe(folder)
-        self._reader = reader = Reader(found.vocabulary, folder)
+        reader = Reader(found.vocabulary, folder)
         source = existing(folder, file.name) if file else read_network(found, int8=int8)
         self._forward = open_session(source, reader.tags, found.vocabulary.size, threads or _cores())
         self._frontend = NumpyFrontend(found.cmvn, found.layout)
         kind = file.stem.removeprefix("model").strip("_") if file else "int8" if int8 else ""
         self._alone = bool(kind)
-        self._limits = batch_limits or (ALONE if self._alone else CPU_LIMITS)
-        self._info = ModelInfo(name=f"{found.name} {kind}".rstrip(), device="cpu", capabilities=reader.capabilities, notice=notice)
-
-    @property
-    def info(self) -> ModelInfo:
-        return self._info
-
-    @property
-    def reader(self) -> Reader:
-        return self._reader
-
-    @property
-    def batch_limits(self) -> BatchLimits:
-        return self._limits
-
-    def warm_up(self) -> WarmUp:
-        return warm_up(self)
-
-    def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis | Failed]:
-        if not jobs:
-            return []
-        began = perf_counter()
-        rows = self.rows(jobs)
-        decode_ms = (perf_counter() - began) * 1000
-        return [self._reader.answer(job, item, decode_ms) for job, item in zip(jobs, rows, strict=True)]
+        limits = batch_limits or (ALONE if self._alone else CPU_LIMITS)
+        super().__init__(reader, limits, name=f"{found.name} {kind}".rstrip(), device="cpu", notice=notice)
 
     def rows(self, jobs: Sequence[Job]) -> list[Rows]:
         """In float32 one forward pass, in which padding is masked, so that an item's rows do not depend on the others."""

@@ -1,16 +1,17 @@
 """What a forward pass gives for one item, and how it is read: the part of SenseVoice that does not depend on what runs the model."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Final, Protocol, runtime_checkable
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from streamer.core.events import LANGUAGES, SAMPLE_RATE, Capabilities, Failed, Hypothesis, Job, JobKind, Scores, Token
-from streamer.engine import BatchLimits, Engine, WarmUp
+from streamer.core.events import LANGUAGES, SAMPLE_RATE, Capabilities, Failed, Hypothesis, Job, JobKind, ModelInfo, Scores, Token
+from streamer.engine import BatchLimits, WarmUp
 from streamer.engine.ctc import PROMPT_ROWS, collapse, label_scores, text_of
 from streamer.engine.frontend import Layout, row_count
 from streamer.engine.vocabulary import Vocabulary
@@ -47,14 +48,6 @@ class Unread(Hypothesis):
     raw_text: str = ""
 
 
-@runtime_checkable
-class RowEngine(Protocol):
-    """An engine whose answers a ``Reader`` reads from rows."""
-
-    @property
-    def reader(self) -> "Reader": ...
-
-
 def prompts(jobs: Sequence[Job]) -> npt.NDArray[np.int64]:
     """The prompt of each job ``[batch, PROMPT_ROWS]``; upstream reads a language that it does not know as ``auto``, and so do we."""
     rows = [(LANGUAGE_PROMPTS.get(job.language, 0), EVENT_PROMPT, EMOTION_PROMPT, ITN_PROMPTS[job.itn]) for job in jobs]
@@ -88,9 +81,10 @@ class Reader:
             confidence=True,
         )
 
-    def answer(self, job: Job, rows: Rows, decode_ms: float, queue_ms: float = 0.0) -> Hypothesis | Failed:
+    def answer(self, job: Job, rows: Rows, *, queue_ms: float = 0.0, decode_ms: float = 0.0) -> Hypothesis | Failed:
+        """The times are for the hypothesis to carry."""
         if self.postponed:
-            return Unread(job=job, rows=rows, decode_ms=decode_ms)
+            return Unread(job=job, rows=rows)
         if not rows.finite():
             seconds = len(job.samples) / SAMPLE_RATE
             return Failed(
@@ -121,21 +115,48 @@ class Reader:
         return scores
 
 
-def warm_up(engine: Engine) -> WarmUp:
-    """Decode noise at every bucket's upper edge, alone and in the largest batch that the limits allow."""
-    limits = engine.batch_limits
-    lengths_s = limits.buckets_s or BUCKETS_S
-    noise = np.random.default_rng(0).integers(-1000, 1000, int(lengths_s[-1] * SAMPLE_RATE), np.int16)
-    began, forwards = perf_counter(), []
-    for seconds in lengths_s:
-        samples = noise[: int(seconds * SAMPLE_RATE)]
-        job = Job(session="", channel=0, segment=0, kind=JobKind.FINAL, begin=0, end=len(samples), samples=samples)
-        largest = max(1, min(limits.max_items, int(limits.max_audio_s / seconds)))
-        for batch in sorted({1, largest}):
-            before = perf_counter()
-            engine.transcribe([job] * batch)
-            forwards.append((batch, seconds, (perf_counter() - before) * 1000))
-    return WarmUp(seconds=perf_counter() - began, forwards=tuple(forwards))
+class RowEngine(ABC):
+    """What engines share whose answers are read from rows."""
+
+    def __init__(self, reader: Reader, limits: BatchLimits, *, name: str, device: str, notice: str | None) -> None:
+        self.reader = reader
+        self._limits = limits
+        self._info = ModelInfo(name=name, device=device, capabilities=reader.capabilities, notice=notice)
+
+    @property
+    def info(self) -> ModelInfo:
+        return self._info
+
+    @property
+    def batch_limits(self) -> BatchLimits:
+        return self._limits
+
+    @abstractmethod
+    def rows(self, jobs: Sequence[Job]) -> list[Rows]:
+        """One forward pass, in which no item sees another."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the device."""
+
+    def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis | Failed]:
+        return [self.reader.answer(job, item) for job, item in zip(jobs, self.rows(jobs), strict=True)] if jobs else []
+
+    def warm_up(self) -> WarmUp:
+        """Decode noise at every bucket's upper edge, alone and in the largest batch that the limits allow."""
+        limits = self._limits
+        lengths_s = limits.buckets_s or BUCKETS_S
+        noise = np.random.default_rng(0).integers(-1000, 1000, int(lengths_s[-1] * SAMPLE_RATE), np.int16)
+        began, forwards = perf_counter(), []
+        for seconds in lengths_s:
+            samples = noise[: int(seconds * SAMPLE_RATE)]
+            job = Job(session="", channel=0, segment=0, kind=JobKind.FINAL, begin=0, end=len(samples), samples=samples)
+            largest = max(1, min(limits.max_items, int(limits.max_audio_s / seconds)))
+            for batch in sorted({1, largest}):
+                before = perf_counter()
+                self.transcribe([job] * batch)
+                forwards.append((batch, seconds, (perf_counter() - before) * 1000))
+        return WarmUp(seconds=perf_counter() - began, forwards=tuple(forwards))
 
 
 def most_rows(limits: BatchLimits, layout: Layout) -> int:

@@ -8,18 +8,17 @@ elsewhere upstream's own modules compute it (``padded``).
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from streamer.core.events import Failed, Hypothesis, Job, ModelInfo, Samples
+from streamer.core.events import Failed, Hypothesis, Job, Samples
 from streamer.engine import BatchLimits, OutOfMemory, WarmUp
 from streamer.engine.checkpoint import load, read_state
 from streamer.engine.device import Precision, choose_device, choose_precision, installed
 from streamer.engine.folder import Description, describe, sizes_of
-from streamer.engine.rows import BUCKETS_S, CPU_LIMITS, Reader, Rows, most_rows, prompts, warm_up
+from streamer.engine.rows import BUCKETS_S, CPU_LIMITS, Reader, RowEngine, Rows, most_rows, prompts
 from streamer.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ Forward = Callable[[Sequence[Samples], npt.NDArray[np.int64]], list[Rows]]
 """Utterances and their prompts ``[batch, PROMPT_ROWS]`` to the rows of each."""
 
 
-class SenseVoice:
+class SenseVoice(RowEngine):
     """The engine of a SenseVoice checkpoint folder. ``device`` is ``auto`` (CUDA where torch has it), ``cpu``, ``cuda`` or ``cuda:N``.
 
     ``precision`` is one of ``PRECISIONS``; ``graphs`` are CUDA's, which are recorded while warming up. ``packed`` says whether the forward
@@ -62,52 +61,36 @@ class SenseVoice:
         batch_limits: BatchLimits | None = None,
     ) -> None:
         self._device = choose_device(device)
+        if self._device.type == "cuda":
+            import torch
+
+            torch.cuda.set_device(self._device)  # of this thread, which is the engine's own; kernels are launched on it
         how = choose_precision(precision, self._device)
         found = describe(folder)
-        self._reader = Reader(found.vocabulary, folder)
+        reader = Reader(found.vocabulary, folder)
+        packs = self._can_pack(found) if packed is None else packed
+        usual = PACKED_LIMITS if packs else PADDED_LIMITS if self._device.type == "cuda" else CPU_LIMITS
+        super().__init__(reader, batch_limits or usual, name=found.name, device=str(self._device), notice=notice)
         self._replay: Replay | None = None
-        if self._can_pack(found, how) if packed is None else packed:
-            self._limits = batch_limits or PACKED_LIMITS
-            self._forward: Forward = self._packed(found, how, graphs)
-        else:
-            self._limits = batch_limits or (PADDED_LIMITS if self._device.type == "cuda" else CPU_LIMITS)
-            self._forward = self._padded(folder, how)
-        self._info = ModelInfo(name=found.name, device=str(self._device), capabilities=self._reader.capabilities, notice=notice)
-
-    @property
-    def info(self) -> ModelInfo:
-        return self._info
-
-    @property
-    def reader(self) -> Reader:
-        return self._reader
-
-    @property
-    def batch_limits(self) -> BatchLimits:
-        return self._limits
+        self._forward: Forward = self._packed(found, how, graphs) if packs else self._padded(folder, how)
 
     def warm_up(self) -> WarmUp:
-        """Decode noise of several lengths, alone and in the largest batch that the limits allow; before that, record the graphs."""
+        """Record the graphs, then as every engine."""
         import torch
 
         if self._replay:
             with torch.inference_mode():
                 self._replay.record()
-        return warm_up(self)
+        return super().warm_up()
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis | Failed]:
-        if not jobs:
-            return []
         import torch
 
-        began = perf_counter()
         try:
-            rows = self.rows(jobs)
+            return super().transcribe(jobs)
         except torch.cuda.OutOfMemoryError as error:
             torch.cuda.empty_cache()
             raise OutOfMemory(f"{self._device} has no memory for a batch of {len(jobs)}: {error}") from None
-        decode_ms = (perf_counter() - began) * 1000
-        return [self._reader.answer(job, item, decode_ms) for job, item in zip(jobs, rows, strict=True)]
 
     def close(self) -> None:
         import torch
@@ -127,7 +110,7 @@ class SenseVoice:
         from streamer.engine.packed import PackedForward
         from streamer.engine.replay import Replay, capacities
 
-        tags, rows = self._reader.tags, list(capacities(most_rows(self._limits, found.layout)))
+        tags, rows = self.reader.tags, list(capacities(most_rows(self._limits, found.layout)))
         forward = PackedForward(found, read_state(found.weights), tags, self._device, precision, most_rows=rows[-1])
         self._replay = Replay(forward, found.layout, len(tags), self._device, rows=rows, graphs=graphs)
         return self._replay
@@ -142,9 +125,9 @@ class SenseVoice:
         if precision is Precision.BFLOAT16:
             raise ConfigurationError("--precision is 'bfloat16', which needs a Triton that works on this device; expected tf32 or float32.")
         torch.backends.cuda.matmul.allow_tf32 = precision is Precision.TF32
-        return Padded(load(folder, self._device), self._reader.tags, self._device)
+        return Padded(load(folder, self._device), self.reader.tags, self._device)
 
-    def _can_pack(self, found: Description, precision: Precision) -> bool:
+    def _can_pack(self, found: Description) -> bool:
         if self._device.type != "cuda":
             return False
         why = why_not_packed(found, self._device)

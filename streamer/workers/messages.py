@@ -104,7 +104,7 @@ def answer_of(message: Sequence[Any], job: Job, reader: Reader | None) -> Answer
             assert reader, "an engine that gives rows has said of which folder"
             scores = np.frombuffer(tags, np.float32).reshape(PROMPT_ROWS, -1)
             rows = Rows(np.frombuffer(ids, np.int32), np.frombuffer(p, np.float32), scores)
-            return reader.answer(job, rows, decode_ms, queue_ms)
+            return reader.answer(job, rows, queue_ms=queue_ms, decode_ms=decode_ms)
         case (6, _, queue_ms, decode_ms, tokens, raw_text, language, emotion, event, itn):
             return Hypothesis(
                 job=job,
