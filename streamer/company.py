@@ -19,6 +19,9 @@ class Company(Protocol):
     def sessions(self, own: int) -> int:
         """Say how many sessions are open here; how many there are in all."""
 
+    def ready(self, own: bool) -> bool:
+        """Say whether this one lets sessions in; whether whoever a client may meet does."""
+
     async def exposition(self, own: Metrics) -> bytes:
         """The numbers of all."""
 
@@ -30,6 +33,9 @@ class Alone:
     judge_threads: Final = None
 
     def sessions(self, own: int) -> int:
+        return own
+
+    def ready(self, own: bool) -> bool:
         return own
 
     async def exposition(self, own: Metrics) -> bytes:

@@ -79,6 +79,7 @@ class Server:
         self._judging = Batched(self._judge, self._company.judge_threads)
         self._scheduler = self._engines(loop.call_soon_threadsafe, self.metrics.batch)
         self._scheduler.on_health(self._health_changed)
+        self._company.ready(False)
         self.metrics.sessions.set_function(lambda: len(self._connections))
         self.metrics.ready.set_function(lambda: float(self.ready))
         self.metrics.queue.set_function(lambda: self.scheduler.queued_ms / 1000)
@@ -125,6 +126,7 @@ class Server:
 
     def _health_changed(self, health: Health) -> None:
         logger.info("the engine is %s", health.value)
+        self._company.ready(self.ready)
         if health in (Health.WARM, Health.FAILED):
             self.settled.set()
 
@@ -186,9 +188,11 @@ class Server:
         return None
 
     def _readiness(self) -> Response:
-        if self.ready:
+        if self.ready and self._company.ready(True):
             return respond(HTTPStatus.OK, "ready\n")
-        if self._draining:
+        if self.ready:
+            why = "another process that shares this port is not ready yet"
+        elif self._draining:
             why = "the server is stopping"
         elif self.scheduler.failure:
             why = f"the model could not be loaded: {self.scheduler.failure}"

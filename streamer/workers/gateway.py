@@ -33,6 +33,10 @@ class Neighbours:
         self._slots.set(self._slot, own)
         return self._slots.total
 
+    def ready(self, own: bool) -> bool:
+        self._slots.wait_for(self._slot, not own)
+        return self._slots.ready
+
     async def exposition(self, own: Metrics) -> bytes:
         try:
             return await self._channel.ask(SCRAPE_S)

@@ -72,6 +72,7 @@ class Supervisor:
             self._engines.append(self._child(EngineWork(name=path.name.replace("-", " "), build=build, path=path, leave_s=leave_s)))
         self._slots = Slots(folder / "sessions", self._settings.workers)
         for slot in range(self._settings.workers):
+            self._slots.wait_for(slot, True)
             self._gateways.append(
                 self._child(
                     GatewayWork(
@@ -112,4 +113,6 @@ class Supervisor:
         if child.last:
             self._tally.leave(child.last)
         if child in self._gateways:
-            self._slots.set(self._gateways.index(child), 0)
+            slot = self._gateways.index(child)
+            self._slots.set(slot, 0)
+            self._slots.wait_for(slot, False)
