@@ -90,6 +90,31 @@ def test_figures_leave_out_what_failed_and_tell_of_it():
     assert (row["silent"], row["failures"]) == (1, ["it broke"])
 
 
+def test_each_server_is_compared_with_ours_before_the_same_clients_and_with_or_without_partials_as_it_is():
+    def row(server, clients, paced, final_ms, rate, cpu):
+        return {
+            "server": server,
+            "clients": clients,
+            "paced": paced,
+            "final_ms": {"p50": final_ms},
+            "audio_s_per_s": rate,
+            "cpu_s_per_audio_s": cpu,
+        }
+
+    rows = [
+        row("streamer", 1, True, 100.0, 0.9, 0.5),
+        row("streamer", 4, False, 900.0, 20.0, 0.5),
+        row("streamer, finals only", 1, True, 50.0, 0.9, 0.1),
+        row("funasr-realtime", 1, True, 1000.0, 0.9, 1.0),
+        row("funasr-realtime", 4, False, 9000.0, 5.0, None),
+        row("sherpa-onnx", 1, True, 200.0, 0.9, 0.2),
+        row("sherpa-onnx", 2, True, 200.0, 0.9, 0.2),
+        row("whisperlivekit", 1, True, None, 0.0, None),
+    ]
+    found = [(one["times_as_long"], one["times_the_cpu"]) for one in measure.beside(rows)]
+    assert found == [(1, 1), (1, 1), (0.5, 0.2), (10, 2), (4, None), (4, 2), (None, None), (None, None)]
+
+
 @pytest.fixture
 def place(tmp_path):
     return Place(model=MINIATURE, work=tmp_path, environments=tmp_path, detector=None, device="cpu", threads=1)
