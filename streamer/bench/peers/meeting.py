@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from time import monotonic
 from typing import Any, Final
@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from streamer.bench.latency import quantiles
 from streamer.bench.load.usage import usage_of
-from streamer.bench.peers.wires import Said, Wire
+from streamer.bench.peers.wires import Heard, Said, Wire
 from streamer.core.events import SAMPLE_RATE, Samples
 
 CHUNK: Final = SAMPLE_RATE // 10
@@ -33,17 +33,20 @@ class Talk:
     partials: int = 0
     text: str = ""
     failure: str | None = None
-    _heard: list[str] = field(default_factory=list)
 
-    def hear(self, said: Said, text: str, whole: bool) -> None:
-        if said is Said.PARTIAL:
+    def hear(self, heard: Heard, begun: float, ended: float | None) -> None:
+        """``begun`` and ``ended`` are when the first sample was sent, and the last one, if it was."""
+        now = monotonic()
+        if heard.text and self.first_s is None:
+            self.first_s = now - begun
+        if heard.said is Said.PARTIAL:
             self.partials += 1
-        elif said is Said.FINAL and not whole:
-            self._heard.append(text)
-        if whole:
-            self.text = text
-        elif self._heard and any(self._heard):
-            self.text = " ".join(self._heard)
+        else:
+            self.final_s = 0.0 if ended is None else now - ended
+        if heard.whole:
+            self.text = heard.text
+        elif heard.said is Said.FINAL:
+            self.text = f"{self.text} {heard.text}".strip()
 
 
 async def talk(url: str, wire: Wire, clip: Samples, *, paced: bool) -> Talk:
@@ -96,18 +99,12 @@ async def _listen(
 ) -> None:
     async for message in socket:
         for heard in wire.read(message):
-            now = monotonic()
-            match heard.said:
-                case Said.READY:
-                    ready.set()
-                case Said.OVER:
-                    return
-                case _:
-                    found.hear(heard.said, heard.text, heard.whole)
-                    if heard.text and found.first_s is None:
-                        found.first_s = now - begin.result()
-                    if heard.said is Said.FINAL and ended.done():
-                        found.final_s = now - ended.result()
+            if heard.said is Said.READY:
+                ready.set()
+            elif heard.said is Said.OVER:
+                return
+            else:
+                found.hear(heard, begin.result(), ended.result() if ended.done() else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
