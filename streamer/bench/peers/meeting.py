@@ -33,16 +33,18 @@ class Talk:
     partials: int = 0
     text: str = ""
     failure: str | None = None
+    begun: float | None = None
+    ended: float | None = None
+    """When the first sample was sent, and the last one."""
 
-    def hear(self, heard: Heard, begun: float, ended: float | None) -> None:
-        """``begun`` and ``ended`` are when the first sample was sent, and the last one, if it was."""
+    def hear(self, heard: Heard) -> None:
         now = monotonic()
         if heard.text and self.first_s is None:
-            self.first_s = now - begun
+            self.first_s = now - (self.begun or now)
         if heard.said is Said.PARTIAL:
             self.partials += 1
         else:
-            self.final_s = 0.0 if ended is None else now - ended
+            self.final_s = now - (self.ended or now)
         if heard.whole:
             self.text = heard.text
         elif heard.said is Said.FINAL:
@@ -54,17 +56,16 @@ async def talk(url: str, wire: Wire, clip: Samples, *, paced: bool) -> Talk:
     found = Talk(len(clip) / SAMPLE_RATE)
     try:
         async with connect(f"{url}{wire.path}", max_size=None, compression=None, ping_interval=None) as socket:
-            ready, ended = asyncio.Event(), asyncio.get_running_loop().create_future()
-            begin = asyncio.get_running_loop().create_future()
-            listening = asyncio.create_task(_listen(socket, wire, found, ready, begin, ended))
+            ready = asyncio.Event()
+            listening = asyncio.create_task(_listen(socket, wire, found, ready))
             try:
                 for message in wire.opening(clip):
                     await socket.send(message)
                 if wire.greets:
                     await asyncio.wait_for(ready.wait(), PATIENCE_S)
-                begin.set_result(monotonic())
-                await _send(socket, wire, clip, begin.result() if paced else None)
-                ended.set_result(monotonic())
+                found.begun = monotonic()
+                await _send(socket, wire, clip, found.begun if paced else None)
+                found.ended = monotonic()
                 for message in wire.closing():
                     await socket.send(message)
                 await asyncio.wait_for(listening, PATIENCE_S)
@@ -89,14 +90,7 @@ async def _send(socket: ClientConnection, wire: Wire, clip: Samples, begin: floa
         await socket.send(wire.audio(clip[at : at + CHUNK]))
 
 
-async def _listen(
-    socket: ClientConnection,
-    wire: Wire,
-    found: Talk,
-    ready: asyncio.Event,
-    begin: "asyncio.Future[float]",
-    ended: "asyncio.Future[float]",
-) -> None:
+async def _listen(socket: ClientConnection, wire: Wire, found: Talk, ready: asyncio.Event) -> None:
     async for message in socket:
         for heard in wire.read(message):
             if heard.said is Said.READY:
@@ -104,7 +98,7 @@ async def _listen(
             elif heard.said is Said.OVER:
                 return
             else:
-                found.hear(heard, begin.result(), ended.result() if ended.done() else None)
+                found.hear(heard)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
