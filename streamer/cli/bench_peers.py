@@ -14,13 +14,14 @@ from streamer.errors import ConfigurationError
 if TYPE_CHECKING:
     from streamer.settings import Settings
 
-
 SERVER_HEAD: Final = (
     "server",
     "clients",
     "last sample to final, ms",
+    "times as long",
     "audio s per s",
     "CPU s per audio s",
+    "times the CPU",
     "MB",
     "partials per s",
     "sessions without text",
@@ -120,8 +121,10 @@ def _tables(report: dict[str, Any]) -> str:
             row["server"],
             f"{row['clients']} {'in real time' if row['paced'] else 'as fast as they go'}",
             spread(row["final_ms"]) if row["paced"] else None,
+            row["times_as_long"],
             row["audio_s_per_s"],
             row["cpu_s_per_audio_s"],
+            row["times_the_cpu"],
             row["rss_mb"],
             row["partials_per_s"],
             row["silent"],
@@ -132,10 +135,7 @@ def _tables(report: dict[str, Any]) -> str:
     tables = [
         markdown(head, engines),
         markdown(["numbers", "GFLOP per s", "GFLOP per audio s", "audio s per s at most"], [list(row.values()) for row in limit]),
-        markdown(
-            ["server", "clients", "last sample to final, ms", "audio s per s", "CPU s per audio s", "MB", "partials per s", "failures"],
-            servers,
-        ),
+        markdown(SERVER_HEAD, servers),
         "\n".join(f"{name}: {reason}" for name, reason in report["absent"].items()),
     ]
     return "\n\n".join(table for table in tables if table)

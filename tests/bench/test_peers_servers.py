@@ -37,6 +37,7 @@ async def fake(answer):
         heard = 0
         async for message in socket:
             if message == "START":
+                await socket.send('{"sentences": [], "partial": "", "is_final": false}')
                 await socket.send('{"event": "started"}')
             elif message == "STOP":
                 for one in answer(heard):
@@ -64,7 +65,7 @@ def final(heard):
 
 def test_a_talk_has_its_text_its_partials_and_how_long_both_took():
     found = before(final, lambda url: talk(url, FunasrRealtime(), CLIP, paced=False))
-    assert (found.text, found.partials, found.failure, found.seconds) == ("16000", 5, None, 0.5)
+    assert (found.text, found.partials, found.failure, found.seconds) == ("16000", 6, None, 0.5)
     assert found.final_s > 0
     assert found.first_s > 0
 
@@ -78,7 +79,7 @@ def test_clients_share_the_clips_and_each_says_its_own_one_after_the_other():
     plan = Plan(clients=2, paced=False, clips=[CLIP] * 5)
     row = before(final, lambda url: meet(url, 1 << 30, FunasrRealtime(), plan))
     assert (row["clients"], row["paced"], row["failures"], row["silent"]) == (2, False, [], 0)
-    assert row["partials_per_s"] == 10
+    assert row["partials_per_s"] == 12
     assert row["cpu_s_per_audio_s"] is None, "no such process"
 
 
@@ -88,6 +89,31 @@ def test_figures_leave_out_what_failed_and_tell_of_it():
     assert row["final_ms"] == {"p50": 100.0, "p95": 250.0, "p99": 250.0}
     assert (row["audio_s_per_s"], row["cpu_s_per_audio_s"], row["rss_mb"], row["partials_per_s"]) == (2.0, 0.25, 100, 1.0)
     assert (row["silent"], row["failures"]) == (1, ["it broke"])
+
+
+def test_each_server_is_compared_with_ours_before_the_same_clients_and_with_or_without_partials_as_it_is():
+    def row(server, clients, paced, final_ms, rate, cpu):
+        return {
+            "server": server,
+            "clients": clients,
+            "paced": paced,
+            "final_ms": {"p50": final_ms},
+            "audio_s_per_s": rate,
+            "cpu_s_per_audio_s": cpu,
+        }
+
+    rows = [
+        row("streamer", 1, True, 100.0, 0.9, 0.5),
+        row("streamer", 4, False, 900.0, 20.0, 0.5),
+        row("streamer, finals only", 1, True, 50.0, 0.9, 0.1),
+        row("funasr-realtime", 1, True, 1000.0, 0.9, 1.0),
+        row("funasr-realtime", 4, False, 9000.0, 5.0, None),
+        row("sherpa-onnx", 1, True, 200.0, 0.9, 0.2),
+        row("sherpa-onnx", 2, True, 200.0, 0.9, 0.2),
+        row("whisperlivekit", 1, True, None, 0.0, None),
+    ]
+    found = [(one["times_as_long"], one["times_the_cpu"]) for one in measure.beside(rows)]
+    assert found == [(1, 1), (1, 1), (0.5, 0.2), (10, 2), (4, None), (4, 2), (None, None), (None, None)]
 
 
 @pytest.fixture

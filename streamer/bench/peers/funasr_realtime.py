@@ -5,7 +5,6 @@ and weights from a hub; here its engine's ``generate`` asks ``AutoModel``.
 """
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 
@@ -34,7 +33,7 @@ class _Engine:
 
 
 def serve(model: str, detector: str, port: int, device: str, threads: int) -> None:
-    """Until it is ended, on this machine alone; says that it listens when it does. Its options are its own defaults."""
+    """Until it is ended, for this machine alone, with its own defaults. ``model`` and ``detector`` are folders."""
     from funasr import AutoModel
     from funasr.bin import realtime_ws as server
 
@@ -46,7 +45,7 @@ def serve(model: str, detector: str, port: int, device: str, threads: int) -> No
         max_batch_size=options.decode_max_batch_size,
     )
     server._asr_kwargs = {}  # noqa: SLF001
-    server._vad_model = AutoModel(model=str(Path(detector)), ncpu=options.vad_ncpu, **quiet)  # noqa: SLF001
+    server._vad_model = AutoModel(model=detector, ncpu=options.vad_ncpu, **quiet)  # noqa: SLF001
 
     async def listen() -> None:
         socket = server.build_websocket_serve_kwargs(options)

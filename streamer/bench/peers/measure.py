@@ -11,7 +11,7 @@ from streamer.bench.load.speech import phrases_at_hand
 from streamer.bench.peers.engines import Contender, Ours, Upstream, compare, load_upstream, segments_of
 from streamer.bench.peers.limit import ceilings, peaks
 from streamer.bench.peers.meeting import Plan, meet
-from streamer.bench.peers.servers import SERVERS, Place, running
+from streamer.bench.peers.servers import FINALS_ONLY, OURS, SERVERS, WITH_PARTIALS, Place, running
 from streamer.core.events import SAMPLE_RATE, Samples
 from streamer.engine.device import installed
 from streamer.engine.folder import describe
@@ -50,7 +50,41 @@ def measure_servers(place: Place, names: Sequence[str], *, clients: Sequence[int
                 rows += _server(name, place, clips, clients, told)
         except ConfigurationError as error:  # the others can still be measured
             absent[name] = str(error)
-    return {"servers": rows, "absent": absent}
+    return {"servers": beside(rows), "absent": absent}
+
+
+def beside(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, each with ``times_as_long`` and ``times_the_cpu`` of our server's before the same clients.
+
+    In real time that is how long the final text is waited for, by the median; else how long all of the clips take. A server that gives no
+    partials is compared with ours that gives none. ``None`` where either side has no figure.
+    """
+    ours = {(row["server"], row["clients"], row["paced"]): row for row in rows if row["server"] in OURS}
+    found = []
+    for row in rows:
+        quiet = row["server"] in SERVERS and not SERVERS[row["server"]].partials
+        mine = ours.get((FINALS_ONLY if quiet else WITH_PARTIALS, row["clients"], row["paced"]), {})
+        found.append({**row, "times_as_long": _ratio(_wait(row), _wait(mine)), "times_the_cpu": _ratio(*map(_cpu, (row, mine)))})
+    return found
+
+
+def _wait(row: Mapping[str, Any]) -> float | None:
+    """Milliseconds for a final text, or seconds of work for one of audio."""
+    found: float | None
+    if row.get("paced"):
+        found = row["final_ms"]["p50"]
+    else:
+        found = 1 / row["audio_s_per_s"] if row.get("audio_s_per_s") else None
+    return found
+
+
+def _cpu(row: Mapping[str, Any]) -> float | None:
+    found: float | None = row.get("cpu_s_per_audio_s")
+    return found
+
+
+def _ratio(theirs: float | None, ours: float | None) -> float | None:
+    return round(theirs / ours, 2) if theirs is not None and ours else None
 
 
 def _server(name: str, place: Place, clips: Sequence[Samples], clients: Sequence[int], told: Told) -> list[dict[str, Any]]:

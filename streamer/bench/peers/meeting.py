@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from time import monotonic
 from typing import Any, Final
@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from streamer.bench.latency import quantiles
 from streamer.bench.load.usage import usage_of
-from streamer.bench.peers.wires import Said, Wire
+from streamer.bench.peers.wires import Heard, Said, Wire
 from streamer.core.events import SAMPLE_RATE, Samples
 
 CHUNK: Final = SAMPLE_RATE // 10
@@ -33,17 +33,22 @@ class Talk:
     partials: int = 0
     text: str = ""
     failure: str | None = None
-    _heard: list[str] = field(default_factory=list)
+    begun: float | None = None
+    ended: float | None = None
+    """When the first sample was sent, and the last one."""
 
-    def hear(self, said: Said, text: str, whole: bool) -> None:
-        if said is Said.PARTIAL:
+    def hear(self, heard: Heard) -> None:
+        now = monotonic()
+        if heard.text and self.first_s is None:
+            self.first_s = now - (self.begun or now)
+        if heard.said is Said.PARTIAL:
             self.partials += 1
-        elif said is Said.FINAL and not whole:
-            self._heard.append(text)
-        if whole:
-            self.text = text
-        elif self._heard and any(self._heard):
-            self.text = " ".join(self._heard)
+        else:
+            self.final_s = now - (self.ended or now)
+        if heard.whole:
+            self.text = heard.text
+        elif heard.said is Said.FINAL:
+            self.text = f"{self.text} {heard.text}".strip()
 
 
 async def talk(url: str, wire: Wire, clip: Samples, *, paced: bool) -> Talk:
@@ -51,17 +56,16 @@ async def talk(url: str, wire: Wire, clip: Samples, *, paced: bool) -> Talk:
     found = Talk(len(clip) / SAMPLE_RATE)
     try:
         async with connect(f"{url}{wire.path}", max_size=None, compression=None, ping_interval=None) as socket:
-            ready, ended = asyncio.Event(), asyncio.get_running_loop().create_future()
-            begin = asyncio.get_running_loop().create_future()
-            listening = asyncio.create_task(_listen(socket, wire, found, ready, begin, ended))
+            ready = asyncio.Event()
+            listening = asyncio.create_task(_listen(socket, wire, found, ready))
             try:
                 for message in wire.opening(clip):
                     await socket.send(message)
                 if wire.greets:
                     await asyncio.wait_for(ready.wait(), PATIENCE_S)
-                begin.set_result(monotonic())
-                await _send(socket, wire, clip, begin.result() if paced else None)
-                ended.set_result(monotonic())
+                found.begun = monotonic()
+                await _send(socket, wire, clip, found.begun if paced else None)
+                found.ended = monotonic()
                 for message in wire.closing():
                     await socket.send(message)
                 await asyncio.wait_for(listening, PATIENCE_S)
@@ -86,28 +90,15 @@ async def _send(socket: ClientConnection, wire: Wire, clip: Samples, begin: floa
         await socket.send(wire.audio(clip[at : at + CHUNK]))
 
 
-async def _listen(
-    socket: ClientConnection,
-    wire: Wire,
-    found: Talk,
-    ready: asyncio.Event,
-    begin: "asyncio.Future[float]",
-    ended: "asyncio.Future[float]",
-) -> None:
+async def _listen(socket: ClientConnection, wire: Wire, found: Talk, ready: asyncio.Event) -> None:
     async for message in socket:
         for heard in wire.read(message):
-            now = monotonic()
-            match heard.said:
-                case Said.READY:
-                    ready.set()
-                case Said.OVER:
-                    return
-                case _:
-                    found.hear(heard.said, heard.text, heard.whole)
-                    if heard.text and found.first_s is None:
-                        found.first_s = now - begin.result()
-                    if heard.said is Said.FINAL and ended.done():
-                        found.final_s = now - ended.result()
+            if heard.said is Said.READY:
+                ready.set()
+            elif heard.said is Said.OVER:
+                return
+            else:
+                found.hear(heard)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

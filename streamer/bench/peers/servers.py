@@ -44,6 +44,7 @@ class Server:
     command: Callable[[Place, int], list[str]]
     missing: Callable[[Place], str | None]
     packages: tuple[str, ...] = ()
+    partials: bool = True
 
 
 def _sherpa(place: Place, port: int) -> list[str]:
@@ -90,6 +91,7 @@ SERVERS: Final = {
         command=_sherpa,
         missing=_without_environment("sherpa-onnx", "sherpa-onnx-offline-websocket-server", gpu=False),
         packages=("sherpa-onnx==2.0.1", "sherpa-onnx-bin==2.0.1"),
+        partials=False,
     ),
     "whisperlivekit": Server(
         wire=WhisperLiveKit(),
@@ -98,7 +100,9 @@ SERVERS: Final = {
         packages=("whisperlivekit[funasr]==0.2.26", "kaldi-native-fbank"),
     ),
 }
-OURS: Final = {"streamer": Native(), "streamer, finals only": Native(partials=False)}
+WITH_PARTIALS: Final = "streamer"
+FINALS_ONLY: Final = "streamer, finals only"
+OURS: Final = {WITH_PARTIALS: Native(), FINALS_ONLY: Native(partials=False)}
 
 
 def set_up(peer: str, environments: Path) -> Path:
