@@ -135,7 +135,7 @@ def _tables(report: dict[str, Any]) -> str:
     tables = [
         markdown(head, engines),
         markdown(["numbers", "GFLOP per s", "GFLOP per audio s", "audio s per s at most"], [list(row.values()) for row in limit]),
-        markdown(SERVER_HEAD, servers),
+        markdown(SERVER_HEAD, servers) if servers else "",
         "\n".join(f"{name}: {reason}" for name, reason in report["absent"].items()),
     ]
     return "\n\n".join(table for table in tables if table)
