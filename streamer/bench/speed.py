@@ -15,6 +15,7 @@ from streamer.core.events import SAMPLE_RATE, Failed, Job, JobKind, Samples
 from streamer.engine import Engine, OutOfMemory
 from streamer.engine.load import load_engine
 from streamer.engine.models import Found
+from streamer.engine.rows import RowEngine
 from streamer.errors import ConfigurationError
 
 LEAST_RUNS: Final = 3
@@ -34,13 +35,25 @@ class Plan:
     """A shape whose forward would take longer, by the one before it, is left out."""
 
 
-def measure(found: Found, device: str, speech: Samples, plan: Plan, *, precision: str = "auto", graphs: bool = True) -> dict[str, Any]:
+def measure(
+    found: Found,
+    device: str,
+    speech: Samples,
+    plan: Plan,
+    *,
+    precision: str = "auto",
+    graphs: bool = True,
+    unread: bool = False,
+) -> dict[str, Any]:
     """Load, warm up and measure one engine. Times in ms, ``peak`` in MB of this process and of its CUDA device.
 
-    Meant for a process of its own: the peak is the process's. Raises what loading raises, and ``ConfigurationError`` for a failed item.
+    ``unread`` leaves the reading of rows, where an engine gives rows, to somebody else. Meant for a process of its own: the peak is the
+    process's. Raises what loading raises, and ``ConfigurationError`` for a failed item.
     """
     began = perf_counter()
     engine = load_engine(found, device, precision=precision, graphs=graphs)
+    if unread and isinstance(engine, RowEngine):
+        engine.reader.postponed = True
     loaded = perf_counter()
     try:
         engine.warm_up()

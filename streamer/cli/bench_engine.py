@@ -27,6 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-cuda-graphs", dest="no_cuda_graphs", action="store_true", help="launch every kernel from Python")
     parser.add_argument(
+        "--unread", action="store_true", help="leave rows unread, as an engine process of `serve --workers` does, whose gateways read them"
+    )
+    parser.add_argument(
         "--batch", type=count, nargs="+", metavar="N", help="batch sizes (default: 1 2 4 … 128, as far as the engine takes them)"
     )
     parser.add_argument("--length-s", type=positive, nargs="+", metavar="S", help="seconds of audio in an item (default: 1 2 5 10 30)")
@@ -51,7 +54,7 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     device = devices(arguments.device or settings.device)[0]
     engines = []
     for one, precision in product(found, arguments.precision):
-        how = {"precision": precision, "graphs": not arguments.no_cuda_graphs}
+        how = {"precision": precision, "graphs": not arguments.no_cuda_graphs, "unread": arguments.unread}
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
             engines.append(process.submit(measure, one, device, speech, plan, **how).result())
         print(_summary(engines[-1]), file=sys.stderr, flush=True)
