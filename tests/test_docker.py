@@ -111,9 +111,13 @@ def test_the_gpu_image_takes_pypis_torch_and_insists_on_the_gpu() -> None:
     assert said(cuda_build, "ARG") == []
     assert (environment(cpu)["STREAMER_DEVICE"], environment(cuda)["STREAMER_DEVICE"]) == ("cpu", "cuda:0")
     assert environment(cuda)["NVIDIA_DRIVER_CAPABILITIES"] == "compute,utility"
-    differing = {"PIP_EXTRA_INDEX_URL", "STREAMER_DEVICE", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES"}
-    for one, other in ((cpu_build, cuda_build), (cpu, cuda)):
-        assert [line for line in one if line[0] not in ("ARG", "ENV")] == [line for line in other if line[0] not in ("ARG", "ENV")]
+    differing = {"PIP_EXTRA_INDEX_URL", "STREAMER_DEVICE", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "TRITON_CACHE_DIR"}
+    compiler = [("RUN", line) for line in said(cuda, "RUN") if "install -y --no-install-recommends gcc libc6-dev" in line]  # for Triton
+    assert len(compiler) == 1
+    assert environment(cuda)["TRITON_CACHE_DIR"] == "/models/triton"  # in the volume
+    for one, other, own in ((cpu_build, cuda_build, []), (cpu, cuda, compiler)):
+        shared = [line for line in other if line[0] not in ("ARG", "ENV") and line not in own]
+        assert [line for line in one if line[0] not in ("ARG", "ENV")] == shared
         assert {*environment(one).items()} ^ {*environment(other).items()} <= {
             pair for pair in {*environment(one).items(), *environment(other).items()} if pair[0] in differing
         }
