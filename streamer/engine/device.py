@@ -96,3 +96,20 @@ def choose_precision(name: str, device: "torch.device") -> Precision:
     if name != Precision.FLOAT32 and not fast:
         raise ConfigurationError(f"--precision is {name!r}, which {device} cannot do (Ampere or newer can); expected auto or float32.")
     return Precision(name)
+
+
+def triton_fault(device: "torch.device") -> str | None:
+    """What keeps Triton from compiling our kernels for this device; ``None`` where it can."""
+    if not installed("triton"):
+        return "triton is not installed: pip install triton"
+    import torch
+
+    from streamer.engine import kernels
+
+    try:
+        with torch.cuda.device(device):
+            kernels.best(torch.empty(1, dtype=torch.int32, device=device), torch.empty(1, device=device), torch.zeros(1, 2, device=device))
+    except Exception as error:  # noqa: BLE001 - a compiler may fail in any way; the slower pass is there
+        reason = (str(error) or "no reason given").splitlines()[0]
+        return f"Triton cannot compile a kernel ({type(error).__name__}: {reason}); it needs a C compiler such as gcc"
+    return None

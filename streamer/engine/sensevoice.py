@@ -16,7 +16,7 @@ import numpy.typing as npt
 from streamer.core.events import Failed, Hypothesis, Job, Samples
 from streamer.engine import BatchLimits, OutOfMemory, WarmUp
 from streamer.engine.checkpoint import load, read_state
-from streamer.engine.device import Precision, choose_device, choose_precision, installed
+from streamer.engine.device import Precision, choose_device, choose_precision, installed, triton_fault
 from streamer.engine.folder import Description, describe, sizes_of
 from streamer.engine.rows import BUCKETS_S, CPU_LIMITS, Reader, RowEngine, Rows, most_rows, prompts
 from streamer.errors import ConfigurationError
@@ -142,16 +142,4 @@ def why_not_packed(found: Description, device: "torch.device") -> str | None:
     head = sizes.width // sizes.heads
     if head < LEAST_HEAD or head & (head - 1):
         return f"its heads have {head} elements, expected a power of two from {LEAST_HEAD} on"
-    if not installed("triton"):
-        return "triton is not installed: pip install triton"
-    import torch
-
-    from streamer.engine import kernels
-
-    try:
-        with torch.cuda.device(device):
-            kernels.best(torch.empty(1, dtype=torch.int32, device=device), torch.empty(1, device=device), torch.zeros(1, 2, device=device))
-    except Exception as error:  # noqa: BLE001 - a compiler may fail in any way; the slower pass is there
-        reason = (str(error) or "no reason given").splitlines()[0]
-        return f"Triton cannot compile a kernel ({type(error).__name__}: {reason}); it needs a C compiler such as gcc"
-    return None
+    return triton_fault(device)

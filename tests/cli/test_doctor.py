@@ -221,6 +221,13 @@ def test_a_device_without_memory_is_a_sentence() -> None:
     assert (line.verdict, line.said) == (Verdict.FAIL, "cpu NVIDIA L4 cannot multiply: CUDA out of memory.")
 
 
+def test_a_gpu_whose_kernels_cannot_be_compiled_is_warned_of() -> None:
+    assert gpu.kernels("cuda:0", None).verdict is Verdict.OK
+    line = gpu.kernels("cuda:0", "triton is not installed: pip install triton")
+    assert line.verdict is Verdict.WARN
+    assert line.said == "cuda:0 is used at a fraction of its speed, because triton is not installed: pip install triton"
+
+
 def test_a_gpu_that_others_have_filled_is_warned_of() -> None:
     assert gpu.room("cuda:0", 20.0, 24.0).verdict is Verdict.OK
     assert gpu.room("cuda:0", 0.5, 24.0).verdict is Verdict.WARN
