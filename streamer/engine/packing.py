@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from streamer.core.events import Samples
 from streamer.engine.ctc import PROMPT_ROWS
-from streamer.engine.frontend import SHIFT, WINDOW, Layout, frame_count, row_count
+from streamer.engine.frontend import MIN_SAMPLES, SHIFT, WINDOW, Layout
 
 Int = npt.NDArray[np.int32]
 
@@ -77,7 +77,13 @@ class Batch:
 
 def rows_of(audio: Sequence[Samples], layout: Layout) -> npt.NDArray[np.int64]:
     """Rows that each utterance takes, prompt rows included."""
-    return np.array([PROMPT_ROWS + row_count(len(samples), layout) for samples in audio], np.int64)
+    return PROMPT_ROWS + -(-_frames_of(audio) // layout.stride)
+
+
+def _frames_of(audio: Sequence[Samples]) -> npt.NDArray[np.int64]:
+    """As ``frontend.frame_count``."""
+    lengths = np.fromiter(map(len, audio), np.int64, len(audio))
+    return 1 + (np.maximum(lengths, MIN_SAMPLES) - WINDOW) // SHIFT
 
 
 def lay_out(audio: Sequence[Samples], prompts: npt.NDArray[np.int64], capacity: Capacity, wave: Samples, numbers: Int) -> Batch:
@@ -85,7 +91,7 @@ def lay_out(audio: Sequence[Samples], prompts: npt.NDArray[np.int64], capacity: 
 
     ``prompts`` is ``[batch, PROMPT_ROWS]``. Rows and blocks that nothing is in are empty: their begin is their end.
     """
-    frames = np.array([frame_count(len(samples)) for samples in audio], np.int64)
+    frames = _frames_of(audio)
     lengths = rows_of(audio, capacity.layout)
     ends = np.cumsum(lengths)
     begins = ends - lengths
