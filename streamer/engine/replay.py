@@ -58,7 +58,8 @@ class Replay:
                 self._forward(capacity, wave, numbers)  # compiles what is new, and makes what is kept
                 torch.cuda.synchronize(self._device)
                 graph = torch.cuda.CUDAGraph()
-                with torch.cuda.graph(graph, pool=pool):
+                # Only this thread is watched for what a recording cannot hold: another device's engine may be loading beside it.
+                with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
                     outputs = self._forward(capacity, wave, numbers)
             except torch.cuda.OutOfMemoryError:
                 torch.cuda.empty_cache()
