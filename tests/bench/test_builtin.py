@@ -1,5 +1,7 @@
 """The set that is made on the spot."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -42,6 +44,7 @@ def test_speech_lies_where_it_is_marked_and_noise_is_as_strong_as_its_folder_say
         assert abs(snr - wanted) < 2.5, item.name
 
 
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed, so the set has its reading alone")
 def test_labels_say_what_is_in_it(corpus):
     by_name = {item.name: item.labels for item in corpus.items}
 

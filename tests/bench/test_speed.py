@@ -21,7 +21,7 @@ def measured(monkeypatch):
     """Measures an engine of this script; no weights are looked for."""
 
     def run(script, plan=PLAN, engine=Scripted):
-        monkeypatch.setattr("streamer.bench.speed.load_engine", lambda found, device: engine(script))
+        monkeypatch.setattr("streamer.bench.speed.load_engine", lambda found, device, **how: engine(script))
         return measure(Found(Kind.SCRIPTED, None, "here"), "cpu", SPEECH, plan)
 
     return run
