@@ -128,6 +128,7 @@ class Connection:
     def __init__(self, socket: DirectConnection, wire: Wire, rooms: Rooms, model: ModelInfo) -> None:
         self.id = uuid.uuid4().hex[:12]
         self._socket, self._wire, self._rooms = socket, wire, rooms
+        socket.most = rooms.limits.max_message_bytes
         self._outbox = Outbox(rooms.limits.outbox_messages)
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
         self._audio_ms = 0
