@@ -1,7 +1,8 @@
 """One client's socket: one task reads it, one task writes to it, and the runner between them does the work.
 
-The outbox is bounded. A partial that was not written yet is replaced by a newer one of its segment, and a heartbeat by a newer heartbeat,
-so a client that reads slowly sees fewer of them; a client that does not read at all is let go with a reason.
+A message is written where it arises while the socket takes it at once; otherwise it waits for the task that writes. What waits is bounded:
+a partial is replaced by a newer one of its segment, and a heartbeat by a newer heartbeat, so a client that reads slowly sees fewer of
+them; a client that does not read at all is let go with a reason.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from websockets.asyncio.server import broadcast
 from websockets.exceptions import ConnectionClosed
 
 from streamer.core.events import (
@@ -39,6 +41,8 @@ from streamer.wires import Wire
 from streamer.wires.native import MESSAGE_TYPES
 
 logger: Final = logging.getLogger(__name__)
+
+AT_ONCE_BYTES: Final = 16_384  # that the socket still has to send, half of what makes the library wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +102,9 @@ class Outbox:
         self._filled.set()
         return len(self._messages) <= self._bound
 
+    def __len__(self) -> int:
+        return len(self._messages)
+
     def put_close(self, code: int, reason: str) -> None:
         self.close = self.close or (code, reason)
         self._filled.set()
@@ -128,6 +135,7 @@ class Connection:
     def __init__(self, socket: DirectConnection, wire: Wire, rooms: Rooms, model: ModelInfo) -> None:
         self.id = uuid.uuid4().hex[:12]
         self._socket, self._wire, self._rooms = socket, wire, rooms
+        socket.most = rooms.limits.max_message_bytes
         self._outbox = Outbox(rooms.limits.outbox_messages)
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
         self._audio_ms = 0
@@ -249,6 +257,10 @@ class Connection:
     def _send(self, message: Message) -> None:
         if isinstance(message, SpeechEnded):
             self._ended[message.segment] = time.monotonic()
+        if not self._outbox and self._socket.transport.get_write_buffer_size() < AT_ONCE_BYTES:
+            broadcast((self._socket,), self._wire.encode(message))
+            self._count(message)
+            return
         if not self._outbox.put(message) and not self._outbox.close:
             self._let_go(f"{self._rooms.limits.outbox_messages} results wait to be read")
 

@@ -1,14 +1,23 @@
 """A WebSocket whose messages may be taken where they arrive, without a task that wakes up for each.
 
-The library hands messages to whoever awaits ``recv``: a future, a task switch and two queues for 20 ms of audio. Where the reader would
-only put a message aside, it lends its ears instead, and awaits the messages that need more.
+The library hands messages to whoever awaits ``recv``: a future, a task switch and two queues for 20 ms of audio, and before them a parser
+of generators. Where the reader would only put a message aside, it lends its ears instead, and awaits the messages that need more.
 """
 
 from collections.abc import Callable
+from typing import Any, Final
 
 from websockets.asyncio.server import ServerConnection
 from websockets.frames import DATA_OPCODES, Frame, Opcode
+from websockets.frames import apply_mask as unmask  # type: ignore[attr-defined]  # in C where the library has it
 from websockets.http11 import Request
+from websockets.protocol import State
+from websockets.streams import StreamReader
+
+WHOLE_BINARY: Final = 0x82  # the first byte of a frame that is a whole message, with no extension's bits
+MASKED: Final = 0x80  # the second byte holds this bit and the length, or says that the length follows in two bytes or in eight
+TWO_BYTES: Final = 126
+EIGHT_BYTES: Final = 127
 
 
 class DirectConnection(ServerConnection):
@@ -20,6 +29,18 @@ class DirectConnection(ServerConnection):
 
     take: Callable[[bytes], bool] | None = None
     """Takes a whole binary message, or gives False. May not raise."""
+    most = 0
+    """Bytes of a message that need no look at the library's limits."""
+    _between = False  # the library's parser waits for a frame to begin, and would do nothing to a whole binary message but hand it on
+
+    def data_received(self, data: bytes) -> None:
+        if self._between and self.take and self.protocol.state is State.OPEN:
+            data = data[self._take_frames(data, self.take) :]
+            if not data:
+                return
+        super().data_received(data)
+        protocol = self.protocol
+        self._between = not protocol.debug and not protocol.extensions and protocol.current_size is None and self._parser_waits()
 
     def process_event(self, event: Request | Frame) -> None:  # type: ignore[override]
         """Called by the library for each frame that has arrived."""
@@ -28,3 +49,25 @@ class DirectConnection(ServerConnection):
                 return
             self.take = None
         super().process_event(event)
+
+    def _take_frames(self, data: bytes, take: Callable[[bytes], bool]) -> int:
+        """Take the messages that ``data`` begins with; give the bytes of them. What is not whole or not simple is the library's."""
+        at = 0
+        while len(data) - at > 4 and data[at] == WHOLE_BINARY and data[at + 1] & MASKED:
+            length, begin = data[at + 1] - MASKED, at + 6
+            if length == EIGHT_BYTES:
+                break
+            if length == TWO_BYTES:
+                length, begin = data[at + 2] << 8 | data[at + 3], at + 8
+            end = begin + length
+            if end > len(data) or length > self.most or not take(unmask(data[begin:end], data[begin - 4 : begin])):
+                break
+            at = end
+        return at
+
+    def _parser_waits(self) -> bool:
+        """For the first byte of a frame; in the middle of one it waits for something else."""
+        waits: Any = self.protocol.parser
+        while (inner := waits.gi_yieldfrom) is not None:
+            waits = inner
+        return bool(waits.gi_code is StreamReader.at_eof.__code__)

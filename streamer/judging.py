@@ -127,14 +127,15 @@ class Batched:
         self._timer = None
         if self._closed:
             return
-        lines, requests, frames = [], [], 0
-        while self._waiting and frames < TURN_FRAMES:
+        lines, requests, room = [], [], TURN_FRAMES * self.frame_samples
+        most = LINE_FRAMES * self.frame_samples
+        while self._waiting and room > 0:
             line = self._waiting.popleft()
             if not line.closed:
-                samples = line.take(LINE_FRAMES * self.frame_samples)
+                samples = line.take(most)
                 lines.append(line)
                 requests.append((line.stream, samples))
-                frames += samples.size // self.frame_samples
+                room -= samples.size
         if not lines:
             return
         self._free -= 1
@@ -192,7 +193,7 @@ class _BatchedLine:
 
     def take(self, most: int) -> Samples:
         """What was asked first, at most ``most`` samples of each channel."""
-        samples = np.concatenate(self._asked, axis=1)
+        samples = np.concatenate(self._asked, axis=1) if len(self._asked) > 1 else self._asked[0]
         self._asked = [samples[:, most:]] if samples.shape[1] > most else []
         return samples[:, :most]
 

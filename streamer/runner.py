@@ -119,6 +119,8 @@ class Runner:
     @property
     def prompt(self) -> bool:
         """Whether an input from the client would be dealt with at once, without waiting for anything."""
+        if self._unheard:  # it was when this was put aside; what that allows is bounded
+            return True
         return self._decoder is None and self._session.state is State.OPEN and self._session.backlog_samples <= self._backlog
 
     def take(self, event: Input) -> None:

@@ -47,14 +47,14 @@ _WIDTHS: Final = {
 }
 
 
-def levels_db(samples: Samples, frame: int) -> list[list[float]]:
-    """RMS levels in dBFS, ``[frames][channels]``, of int16 ``[channels, frames * frame]``."""
-    values = samples.reshape(len(samples), -1, frame).astype(np.float64)
+def levels_db(samples: Samples, frame: int) -> list[float]:
+    """RMS levels in dBFS, one for each frame, of int16 ``[frames * frame]``."""
+    values = samples.reshape(-1, frame).astype(np.float64)
     # Sums of squared int16 are whole numbers that float64 holds exactly: the same however many frames come in one call.
-    sums: list[list[float]] = np.einsum("cns,cns->nc", values, values).tolist()
+    sums: list[float] = np.einsum("ns,ns->n", values, values).tolist()
     scale = 1 / (frame * FULL_SCALE**2)
     floor = 10 ** (SILENCE_DB / 10)
-    return [[10 * log10(max(square * scale, floor)) for square in row] for row in sums]
+    return [10 * log10(max(square * scale, floor)) for square in sums]
 
 
 def _to_int16(values: Samples | Floats) -> Samples:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Final as Constant
 
-from streamer.core.endpointer import Ended, Endpointer, EndReason, Opened, Paused, Resumed
+from streamer.core.endpointer import Ended, Endpointer, EndReason, Levels, Opened, Paused, Resumed
 from streamer.core.events import (
     SAMPLES_PER_MS,
     Answer,
@@ -95,6 +95,7 @@ class Channel:
         frame_samples: int,
         settings: Settings,
         read: Read,
+        levels: Levels,
         new_segment: Callable[[], int],
         windowed: bool,
         hears_sounds: bool,
@@ -104,8 +105,8 @@ class Channel:
         self._read = read
         self._new_segment = new_segment
         self._windowed = windowed  # needs word times that can be trusted
-        self._endpointer = Endpointer(frame_samples, settings)
-        self._watch = SoundWatch(frame_samples) if hears_sounds else None
+        self._endpointer = Endpointer(frame_samples, settings, levels)
+        self._watch = SoundWatch(frame_samples, levels) if hears_sounds else None
         self._sound: Job | None = None
         self._trend = Trend()
         self._open: Segment | None = None
@@ -141,9 +142,9 @@ class Channel:
         if self._open:
             self._open.speculation = self._open.heard = None
 
-    def frame(self, probability: float, level_db: float, out: list[Effect]) -> None:
+    def frame(self, probability: float, out: list[Effect]) -> None:
         """Take the next frame's judgement."""
-        for boundary in self._endpointer.push(probability, level_db):
+        for boundary in self._endpointer.push(probability):
             match boundary:
                 case Opened(begin):
                     self._begin(begin, out)
@@ -155,7 +156,7 @@ class Channel:
                     self._end(end, reason, out)
         if self._open:
             self._refresh(self._open, out)
-        self._listen(level_db, out)
+        self._listen(out)
 
     def end(self, at: int, reason: EndReason, out: list[Effect]) -> None:
         """End the open segment, if there is one, at ``at``."""
@@ -199,11 +200,11 @@ class Channel:
         if self._settings.sounds and sound and sound.label not in SPEECHLIKE and sound.p >= SOUND_SHOWN_P:
             out.append(Send(self._sound_message(sound.label, sound.p, final.begin_ms, final.end_ms)))
 
-    def _listen(self, level_db: float, out: list[Effect]) -> None:
+    def _listen(self, out: list[Effect]) -> None:
         """Between segments, ask now and then what the noise is."""
         if not self._watch:
             return
-        window = self._watch.push(self._endpointer.position, level_db, self._open.begin if self._open else None)
+        window = self._watch.push(self._endpointer.position, self._open.begin if self._open else None)
         if window and self._settings.sounds and not self._sound:
             self._sound = self._job(JobKind.SOUND, NO_SEGMENT, *window)
             out.append(Submit(self._sound))

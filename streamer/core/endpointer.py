@@ -12,7 +12,7 @@ One frame in, at most a few events out. Positions are absolute samples.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -66,12 +66,15 @@ class Ended:
 
 Boundary = Opened | Paused | Resumed | Ended
 
+Levels = Callable[[int, int], Sequence[float]]
+"""Absolute begin and end of whole frames to the level of each in dBFS. Asked when it matters, which is seldom."""
+
 
 class Endpointer:
     """One channel's segments. Feed every frame in order; ``frame_samples`` is the judge's frame."""
 
-    def __init__(self, frame_samples: int, settings: Settings) -> None:
-        self._frame = frame_samples
+    def __init__(self, frame_samples: int, settings: Settings, levels: Levels) -> None:
+        self._frame, self._levels = frame_samples, levels
         window = self._frames(ONSET_WINDOW_MS)
         self._recent: deque[float] = deque(maxlen=window)  # probabilities, of evidence only
         self._onset_reach = to_samples(PRE_ROLL_MS) + window * frame_samples
@@ -86,8 +89,8 @@ class Endpointer:
         self._speech_end = 0
         self._run = 0.0  # probabilities of the frames in a row that the segment keeps
         self._paused = False
-        self._costs: list[float] = []  # of a cut, in dB, for each frame of the open segment
-        self._costs_begin = 0
+        self._inner: list[float] = []  # probabilities of the frames in which the segment was open
+        self._inner_begin = 0
 
     def configure(self, settings: Settings) -> None:
         """New settings hold from the next frame."""
@@ -106,14 +109,14 @@ class Endpointer:
         """The open segment is in a silence that has lasted for the tail pad."""
         return self._paused
 
-    def push(self, probability: float, level_db: float) -> Sequence[Boundary]:
-        """Take the next frame: its speech probability and its level in dBFS."""
+    def push(self, probability: float) -> Sequence[Boundary]:
+        """Take the next frame's speech probability."""
         self.position += self._frame
         evident = probability >= SPEECH
         self._recent.append(probability if evident else 0.0)
         if self.begin is None:
             return self._between() if evident else ()
-        self._costs.append(level_db + CUT_SPEECH_DB * probability)
+        self._inner.append(probability)
         return self._inside(self.begin, probability)
 
     def end(self, at: int, reason: EndReason) -> list[Boundary]:
@@ -134,7 +137,7 @@ class Endpointer:
 
     def _open(self, begin: int) -> Opened:
         self.begin, self._speech_end, self._paused, self._run = begin, self.position, False, self._resume_evidence
-        self._costs, self._costs_begin = [], self.position
+        self._inner, self._inner_begin = [], self.position
         return Opened(begin)
 
     def _inside(self, begin: int, probability: float) -> Sequence[Boundary]:
@@ -174,13 +177,13 @@ class Endpointer:
         if self._paused:
             return [self._close(pause_end, EndReason.MAX_LENGTH)]
         at = self._quietest()
-        costs, costs_begin, speech_end, run = self._costs, self._costs_begin, self._speech_end, self._run
+        inner, inner_begin, speech_end, run = self._inner, self._inner_begin, self._speech_end, self._run
         ended = self._close(at, EndReason.MAX_LENGTH)
         if at >= speech_end:
             return [ended]
         opened = self._open(at)
-        kept = max(0, (at - costs_begin) // self._frame)
-        self._costs, self._costs_begin = costs[kept:], costs_begin + kept * self._frame
+        kept = max(0, (at - inner_begin) // self._frame)
+        self._inner, self._inner_begin = inner[kept:], inner_begin + kept * self._frame
         self._speech_end, self._run = speech_end, run
         return [ended, opened]
 
@@ -188,10 +191,13 @@ class Endpointer:
         """The middle of the best stretch of ``CUT_SMOOTHING_MS``; of equals, the latest."""
         width = self._frames(CUT_SMOOTHING_MS)
         earliest = self.position - int(self._longest * CUT_WINDOW)
-        first = max(width, (earliest - self._costs_begin) // self._frame)
-        sums = {end: sum(self._costs[end - width : end]) for end in range(first, len(self._costs) + 1)}
+        skipped = max(0, (earliest - self._inner_begin) // self._frame - width)
+        begin = self._inner_begin + skipped * self._frame
+        rows = zip(self._levels(begin, self.position), self._inner[skipped:], strict=True)
+        costs = [level + CUT_SPEECH_DB * probability for level, probability in rows]
+        sums = {end: sum(costs[end - width : end]) for end in range(width, len(costs) + 1)}
         best = min(sums, key=lambda end: (sums[end], -end))
-        return self._costs_begin + best * self._frame - width * self._frame // 2
+        return begin + best * self._frame - width * self._frame // 2
 
 
 def _tail(silence: int) -> int:

@@ -116,7 +116,6 @@ class Session:
         self._decoder: PcmDecoder | None = None
         self._asked = 0  # samples given to the judge
         self._judged = 0
-        self._levels: deque[list[float]] = deque()
         self._marks: deque[_Mark] = deque()  # not yet due
         self._waiting: deque[_Mark] = deque()  # due, with segments that are still owed
         self._segments = self._errors = self._rejected = 0
@@ -216,6 +215,7 @@ class Session:
             frame_samples=self._info.frame_samples,
             settings=self._settings,
             read=read,
+            levels=lambda begin, end: levels_db(read(begin, end), self._info.frame_samples),
             new_segment=self._new_segment,
             windowed=self._info.model.capabilities.word_times == "aligned",
             hears_sounds=self._info.model.capabilities.events,
@@ -251,7 +251,6 @@ class Session:
             return
         frames = self._timeline.read(self._asked, whole)
         self._asked = whole
-        self._levels.extend(levels_db(frames, frame))
         out.append(Judge(frames))
 
     def _judge(self, probabilities: tuple[tuple[float, ...], ...], out: list[Effect]) -> None:
@@ -259,8 +258,8 @@ class Session:
             if self._marks:
                 self._apply_marks(out)
             self._judged += self._info.frame_samples
-            for channel, probability, level in zip(self._channels, row, self._levels.popleft(), strict=True):
-                channel.frame(probability, level, out)
+            for channel, probability in zip(self._channels, row, strict=True):
+                channel.frame(probability, out)
                 if left := channel.leave(out):
                     self._answered(left)
         self._timeline.forget(min(channel.keep_from for channel in self._channels))

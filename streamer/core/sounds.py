@@ -5,6 +5,7 @@ Bounded: at most one window of ``WINDOW_MS`` at a time, one in flight, and fewer
 
 from typing import Final
 
+from streamer.core.endpointer import Levels
 from streamer.core.events import to_samples
 
 WINDOW_MS: Final = 3_000  # long enough to tell applause from rain, short enough to say it in time
@@ -21,26 +22,23 @@ LOUD: Final = to_samples(LOUD_MS)
 class SoundWatch:
     """One channel's ear for what is not speech. Feed every frame; it gives windows ``(begin, end)`` that are worth a look."""
 
-    def __init__(self, frame_samples: int) -> None:
-        self._frame = frame_samples
+    def __init__(self, frame_samples: int, levels: Levels) -> None:
+        self._frame, self._levels = frame_samples, levels
         self.begin = 0
         """Of the window that is filling; audio from here on may still be asked for."""
-        self._loud = 0  # samples
         self._fruitless = 0
         self._skip = 0
 
-    def push(self, position: int, level_db: float, speaking_from: int | None) -> tuple[int, int] | None:
+    def push(self, position: int, speaking_from: int | None) -> tuple[int, int] | None:
         """The next frame ends at ``position``; ``speaking_from`` is the begin of the open segment."""
-        if speaking_from is not None:
-            window = self._window(min(speaking_from, position), SHORTEST) if self._loud else None
-            self.begin, self._loud = position, 0
-            return window
-        if level_db >= LOUD_DB:
-            self._loud += self._frame
-        if position - self.begin < WINDOW:
-            return None
-        window = self._window(position, 0)
-        self.begin, self._loud = position, 0
+        window = None
+        if speaking_from is None:
+            if position - self.begin < WINDOW:
+                return None
+            window = self._window(position, position)
+        elif position - self.begin > self._frame:  # this frame is the first of speech
+            window = self._window(min(speaking_from, position), position - self._frame, SHORTEST)
+        self.begin = position
         return window
 
     def learn(self, *, fruitful: bool) -> None:
@@ -48,8 +46,12 @@ class SoundWatch:
         self._fruitless = 0 if fruitful else self._fruitless + 1
         self._skip = min(self._fruitless, MAX_SKIPPED)
 
-    def _window(self, end: int, shortest: int) -> tuple[int, int] | None:
-        if self._loud < LOUD or end - self.begin < shortest:
+    def _window(self, end: int, heard: int, shortest: int = 0) -> tuple[int, int] | None:
+        """Up to ``end``, if it is worth a look by what was heard up to ``heard``, which may be a little more."""
+        if end - self.begin < shortest:
+            return None
+        loud = sum(level >= LOUD_DB for level in self._levels(self.begin, heard))
+        if loud * self._frame < LOUD:
             return None
         if self._skip:
             self._skip -= 1

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from enum import Enum
 from functools import cache
 from typing import Any, Final, cast
 
@@ -52,8 +51,6 @@ MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     Closed: "closed",
 }
 SUBPROTOCOLS: Final = ("msgpack", "json")
-
-_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 _Check = Callable[[Any], bool]
 
@@ -104,9 +101,9 @@ class Native:
     def encode(self, message: Message) -> str | bytes:
         plain = {"type": MESSAGE_TYPES[type(message)], **_plain(message)}
         if self._packed:
-            packed: bytes = msgpack.packb(plain)
+            packed: bytes = msgpack.packb(plain, default=_plain)
             return packed
-        return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+        return _JSON.encode(plain)
 
 
 def _read(data: str) -> Input:
@@ -156,20 +153,16 @@ def _field_names(kind: Any) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
 
 
-def _plain(value: object) -> Any:
-    """Dataclasses and what they hold to what JSON and MessagePack know."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if names := _field_names(cast(Any, kind)):
-        return {name: _plain(getattr(value, name)) for name in names}
-    if isinstance(value, Enum):
-        return value.value
+def _plain(value: object) -> dict[str, Any]:
+    """What JSON and MessagePack do not know, one layer of it: a message, a dataclass in it, or a mapping."""
+    if names := _field_names(cast(Any, type(value))):
+        return {name: getattr(value, name) for name in names}
     if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    return value
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} cannot be told to a client")
+
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 def _shown(value: object) -> str:

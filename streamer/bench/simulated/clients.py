@@ -36,6 +36,7 @@ from streamer.core.events import (
 from streamer.core.events import Final as FinalMessage
 
 FRAME_S: Final = FRAME_MS / 1000
+FRAME: Final = to_samples(FRAME_MS)
 SPEECH_DB, SILENCE_DB = -20.0, -70.0
 NO_AUDIO: Final[Samples] = np.zeros(0, np.int16)
 
@@ -114,18 +115,21 @@ class _Run:
         random = Random(f"{self._plan.seed} {number}")
         name = str(number)
         numbers = iter(range(1 << 62))
+        phase, speech = random.uniform(0.0, FRAME_S), talk(random)
+        spoken = [next(speech) for _ in range(self._frames)]
+        levels = [SPEECH_DB if speaks else SILENCE_DB for speaks in spoken]
         channel = Channel(
             0,
             session=name,
-            frame_samples=to_samples(FRAME_MS),
+            frame_samples=FRAME,
             settings=self._plan.settings,
             read=lambda begin, end: NO_AUDIO,
+            levels=lambda begin, end: levels[begin // FRAME : end // FRAME],
             new_segment=lambda: next(numbers),
             windowed=True,
             hears_sounds=False,
         )
-        speech = talk(random)
-        return Client(name, random.uniform(0.0, FRAME_S), channel, [next(speech) for _ in range(self._frames)])
+        return Client(name, phase, channel, spoken)
 
     def _hear(self, client: Client, frame: int, now: float) -> None:
         speaks = client.speech[frame]
@@ -135,7 +139,7 @@ class _Run:
             client.last_speech = frame
             client.spoken_s += FRAME_S * self._counts
         out: list[Effect] = []
-        client.channel.frame(1.0 if speaks else 0.0, SPEECH_DB if speaks else SILENCE_DB, out)
+        client.channel.frame(1.0 if speaks else 0.0, out)
         client.channel.leave(out)
         self._perform(client, out, now)
 
@@ -150,7 +154,7 @@ class _Run:
     def _refreshed(self, client: Client, job: Job, now: float) -> None:
         """A partial came in time to be shown; whether it says something new does not matter here."""
         if self._counts:
-            client.partial_lag.append(1000 * (now - client.sent(job.end // to_samples(FRAME_MS) - 1)))
+            client.partial_lag.append(1000 * (now - client.sent(job.end // FRAME - 1)))
         if self._counts and client.onset is not None:
             client.first_partial.append(1000 * (now - client.sent(client.onset)))
         client.onset = None
