@@ -8,7 +8,6 @@ them; a client that does not read at all is let go with a reason.
 import asyncio
 import logging
 import time
-import uuid
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -132,8 +131,8 @@ def _replaces(new: Partial | Heartbeat, old: Message) -> bool:
 class Connection:
     """One client from its handshake to its last message."""
 
-    def __init__(self, socket: DirectConnection, wire: Wire, rooms: Rooms, model: ModelInfo) -> None:
-        self.id = uuid.uuid4().hex[:12]
+    def __init__(self, socket: DirectConnection, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str) -> None:
+        self.id = session_id
         self._socket, self._wire, self._rooms = socket, wire, rooms
         socket.most = rooms.limits.max_message_bytes
         self._outbox = Outbox(rooms.limits.outbox_messages)
@@ -189,6 +188,8 @@ class Connection:
 
     async def _read(self) -> None:
         try:
+            for event in self._wire.open():
+                await self._runner.feed(event)
             while True:
                 self._heard = time.monotonic()
                 self._socket.take = self._take
@@ -220,14 +221,14 @@ class Connection:
 
     async def _until_idle(self) -> None:
         """Stop a session whose client says nothing. One timer in a while: a timer for each message would cost more than the message."""
-        limit = self._rooms.limits.idle_timeout_s
+        limit = min(self._rooms.limits.idle_timeout_s, self._wire.idle_timeout_s or float("inf"))
         while True:
             silence = time.monotonic() - self._heard if self._heard is not None else 0.0
             if silence >= limit:
                 break
             await asyncio.sleep(limit - silence)
         self._idle = True
-        await self._runner.feed(Stop("idle_timeout", IdleTimeout(f"nothing came for {limit} s; send audio, or keepalive")))
+        await self._runner.feed(Stop("idle_timeout", IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive")))
 
     async def _until_closed(self) -> None:
         """The reader may not end before the goodbye is written."""
@@ -237,12 +238,13 @@ class Connection:
         stall = self._rooms.limits.stall_s
         try:
             while (message := await self._outbox.next()) is not None:
-                async with asyncio.timeout(stall):
-                    await self._socket.send(self._wire.encode(message))
+                for payload in self._wire.encode(message):
+                    async with asyncio.timeout(stall):
+                        await self._socket.send(payload)
                 self._count(message)
             assert self._outbox.close
             async with asyncio.timeout(stall):
-                await self._socket.close(*self._outbox.close)
+                await self._socket.close(*self._wire.close(*self._outbox.close))
         except TimeoutError:
             self._let_go(f"a result could not be written for {stall:.0f} s")
         except ConnectionClosed:
@@ -258,7 +260,8 @@ class Connection:
         if isinstance(message, SpeechEnded):
             self._ended[message.segment] = time.monotonic()
         if not self._outbox and self._socket.transport.get_write_buffer_size() < AT_ONCE_BYTES:
-            broadcast((self._socket,), self._wire.encode(message))
+            for payload in self._wire.encode(message):
+                broadcast((self._socket,), payload)
             self._count(message)
             return
         if not self._outbox.put(message) and not self._outbox.close:

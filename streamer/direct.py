@@ -14,6 +14,8 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.streams import StreamReader
 
+from streamer.wires import Wire
+
 WHOLE_BINARY: Final = 0x82  # the first byte of a frame that is a whole message, with no extension's bits
 MASKED: Final = 0x80  # the second byte holds this bit and the length, or says that the length follows in two bytes or in eight
 TWO_BYTES: Final = 126
@@ -27,6 +29,9 @@ class DirectConnection(ServerConnection):
     the order is kept. Set it only when about to await ``recv``.
     """
 
+    wire: Wire
+    """What is spoken here; set with the handshake, as is ``session_id``."""
+    session_id: str
     take: Callable[[bytes], bool] | None = None
     """Takes a whole binary message, or gives False. May not raise."""
     most = 0

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Awaitable, Sequence
 from http import HTTPStatus
 from typing import Final
+from urllib.parse import parse_qs
 
 from websockets.asyncio.server import Server as SocketServer
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.headers import parse_subprotocol
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
@@ -22,11 +25,11 @@ from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
 from streamer.vad import Judge
-from streamer.wires.native import SUBPROTOCOLS, Native
+from streamer.wires import Handshake, Refused
+from streamer.wires.routes import BY_PATH, ROUTES
 
 logger: Final = logging.getLogger(__name__)
 
-SOCKET_PATHS: Final = ("/ws", "/")  # "/" is the page for a browser, and the native wire for whoever asks to upgrade
 RETRY_AFTER_S: Final = 5
 OPEN_TIMEOUT_S: Final = 10.0
 
@@ -89,7 +92,7 @@ class Server:
             self._port,
             create_connection=DirectConnection,
             process_request=self._answer_http,
-            subprotocols=[Subprotocol(name) for name in SUBPROTOCOLS],
+            process_response=_add_headers,
             select_subprotocol=_choose_subprotocol,
             compression=None,  # audio does not compress, and deflate costs 50 KiB a connection
             max_size=self._limits.max_message_bytes,
@@ -143,7 +146,7 @@ class Server:
             limits=self._limits,
             server=f"streamer {__version__}",
         )
-        connection = Connection(socket, Native(socket.subprotocol), rooms, info)
+        connection = Connection(socket, socket.wire, rooms, info, session_id=socket.session_id)
         self._connections.add(connection)
         self._company.sessions(len(self._connections))
         self.metrics.sessions_total.inc()
@@ -157,7 +160,8 @@ class Server:
         """Answer plain HTTP here; ``None`` lets a WebSocket handshake go on."""
         path = request.path.partition("?")[0]
         if "upgrade" in request.headers.get("Connection", "").lower():
-            return self._admit(path)
+            assert isinstance(socket, DirectConnection)
+            return self._admit(socket, path, request)
         match path:
             case "/healthz":
                 return respond(HTTPStatus.OK, "alive\n")
@@ -174,10 +178,12 @@ class Server:
     async def _metrics(self) -> Response:
         return respond(HTTPStatus.OK, await self._company.exposition(self.metrics), self.metrics.content_type)
 
-    def _admit(self, path: str) -> Response | None:
-        if path not in SOCKET_PATHS:
+    def _admit(self, socket: DirectConnection, path: str, request: Request) -> Response | None:
+        route = BY_PATH.get(path)
+        if route is None:
             self.metrics.refused.labels("path").inc()
-            return respond(HTTPStatus.NOT_FOUND, f"no WebSocket is at {path[:100]}; it is at /ws\n")
+            places = ", ".join(route.paths[0] for route in ROUTES)
+            return respond(HTTPStatus.NOT_FOUND, f"no WebSocket is at {path[:100]}; they are at {places}\n")
         if not self.ready:
             self.metrics.refused.labels("not_ready").inc()
             return self._readiness()
@@ -185,6 +191,14 @@ class Server:
             self.metrics.refused.labels("server_full").inc()
             text = f"all {self._limits.max_sessions} sessions are taken; try again later\n"
             return respond(HTTPStatus.SERVICE_UNAVAILABLE, text, Retry_After=str(RETRY_AFTER_S))
+        handshake = _handshake(path, request)
+        try:
+            socket.session_id, socket.wire = handshake.session_id, route.open(handshake)
+        except Refused as refused:
+            self.metrics.refused.labels("handshake").inc()
+            answer = respond(HTTPStatus(refused.status), f"{refused}\n")
+            answer.headers.update(refused.headers)
+            return answer
         return None
 
     def _readiness(self) -> Response:
@@ -207,6 +221,28 @@ def page_address(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def _handshake(path: str, request: Request) -> Handshake:
+    return Handshake(
+        session_id=uuid.uuid4().hex[:12],
+        path=path,
+        query=parse_qs(request.path.partition("?")[2], keep_blank_values=True),
+        headers={name.lower(): value for name, value in request.headers.raw_items()},
+        offered=_offered(request),
+    )
+
+
+def _offered(request: Request) -> list[str]:
+    return [name for header in request.headers.get_all("Sec-WebSocket-Protocol") for name in parse_subprotocol(header)]
+
+
 def _choose_subprotocol(socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
-    """The client's first that we speak; none is not an error, it means JSON."""
-    return next((name for name in offered if name in SUBPROTOCOLS), None)
+    assert isinstance(socket, DirectConnection)
+    assert socket.request
+    chosen = BY_PATH[socket.request.path.partition("?")[0]].subprotocol(offered)
+    return Subprotocol(chosen) if chosen else None
+
+
+def _add_headers(socket: ServerConnection, request: Request, response: Response) -> None:
+    """What the wire answers the handshake with."""
+    if response.status_code == HTTPStatus.SWITCHING_PROTOCOLS and isinstance(socket, DirectConnection):
+        response.headers.update(socket.wire.headers)

@@ -80,7 +80,8 @@ class InProcess:
         asked = Start(AudioFormat(channels=channels), events.Settings(**start))
         wire = Native()
         async for message in transcribe_stream(self._scheduler, self._judge, asked, pcm(audio), session_id=f"file {next(self._numbers)}"):
-            yield json.loads(wire.encode(message))
+            for text in wire.encode(message):
+                yield json.loads(text)
 
 
 class Remote:

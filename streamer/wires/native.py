@@ -1,7 +1,7 @@
 """The native wire, as written down in docs/protocol.md: binary audio in, JSON or MessagePack out."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Final, cast
@@ -35,6 +35,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage, InvalidSetting, SessionError
+from streamer.wires import Payload, Route
 
 MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     SessionCreated: "session.created",
@@ -87,8 +88,17 @@ CLIENT_MESSAGES: Final[Mapping[str, Mapping[str, tuple[str, _Check]]]] = {
 class Native:
     """``subprotocol`` is the one agreed on in the handshake, or ``None``."""
 
+    headers: Final[Mapping[str, str]] = {}
+    idle_timeout_s: Final = None
+
     def __init__(self, subprotocol: str | None = None) -> None:
         self._packed = subprotocol == "msgpack"
+
+    def open(self) -> tuple[Input, ...]:
+        return ()
+
+    def close(self, code: int, reason: str) -> tuple[int, str]:
+        return code, reason
 
     def decode(self, data: str | bytes) -> tuple[Input, ...]:
         if isinstance(data, bytes):
@@ -98,12 +108,28 @@ class Native:
         except SessionError as error:
             return (Rejected(error),)
 
-    def encode(self, message: Message) -> str | bytes:
+    def encode(self, message: Message) -> tuple[Payload]:
+        return (self._encoded(message),)
+
+    def _encoded(self, message: Message) -> Payload:
         plain = {"type": MESSAGE_TYPES[type(message)], **_plain(message)}
         if self._packed:
             packed: bytes = msgpack.packb(plain, default=_plain)
             return packed
         return _JSON.encode(plain)
+
+
+def _subprotocol(offered: Sequence[str]) -> str | None:
+    """The client's first that we speak; none is not an error, it means JSON."""
+    return next((name for name in offered if name in SUBPROTOCOLS), None)
+
+
+ROUTE: Final = Route(
+    name="native",
+    paths=("/ws", "/"),  # "/" is the page for a browser, and the native wire for whoever asks to upgrade
+    subprotocol=_subprotocol,
+    open=lambda handshake: Native(_subprotocol(handshake.offered)),
+)
 
 
 def _read(data: str) -> Input:

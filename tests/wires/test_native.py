@@ -130,14 +130,14 @@ WIRE_FINAL = {
 
 
 def test_results_are_json_text():
-    assert json.loads(Native().encode(FINAL)) == WIRE_FINAL
-    assert json.loads(Native("json").encode(ErrorSent(code="x", message="y", fatal=True))) == {
+    assert json.loads(*Native().encode(FINAL)) == WIRE_FINAL
+    assert json.loads(*Native("json").encode(ErrorSent(code="x", message="y", fatal=True))) == {
         "type": "error", "code": "x", "message": "y", "fatal": True, "segment": None, "channel": None,
     }  # fmt: skip
 
 
 def test_with_msgpack_results_are_the_same_objects_packed():
-    packed = Native("msgpack").encode(FINAL)
+    (packed,) = Native("msgpack").encode(FINAL)
 
     assert isinstance(packed, bytes)
     assert msgpack.unpackb(packed) == WIRE_FINAL

@@ -1,0 +1,8 @@
+"""Which wire is spoken where. A path belongs to one wire."""
+
+from typing import Final
+
+from streamer.wires import native
+
+ROUTES: Final = (native.ROUTE,)
+BY_PATH: Final = {path: route for route in ROUTES for path in route.paths}
