@@ -4,6 +4,7 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Awaitable, Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
@@ -224,6 +225,7 @@ def page_address(host: str, port: int) -> str:
 def _handshake(path: str, request: Request) -> Handshake:
     return Handshake(
         session_id=uuid.uuid4().hex[:12],
+        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         path=path,
         query=parse_qs(request.path.partition("?")[2], keep_blank_values=True),
         headers={name.lower(): value for name, value in request.headers.raw_items()},

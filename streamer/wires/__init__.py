@@ -15,6 +15,8 @@ class Handshake:
     """What a client said before it was let in. Names of headers are lower case; a name in the query may come several times."""
 
     session_id: str
+    at: str
+    """When, as ``2026-01-31T12:00:00Z``."""
     path: str
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from functools import cache
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgpack
 
@@ -36,6 +34,7 @@ from streamer.core.events import (
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage, InvalidSetting, SessionError
 from streamer.wires import Payload, Route
+from streamer.wires.plain import plain, to_json
 
 MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     SessionCreated: "session.created",
@@ -112,11 +111,11 @@ class Native:
         return (self._encoded(message),)
 
     def _encoded(self, message: Message) -> Payload:
-        plain = {"type": MESSAGE_TYPES[type(message)], **_plain(message)}
+        told = {"type": MESSAGE_TYPES[type(message)], **plain(message)}
         if self._packed:
-            packed: bytes = msgpack.packb(plain, default=_plain)
+            packed: bytes = msgpack.packb(told, default=plain)
             return packed
-        return _JSON.encode(plain)
+        return to_json(told)
 
 
 def _subprotocol(offered: Sequence[str]) -> str | None:
@@ -171,24 +170,6 @@ def _start(given: dict[str, Any]) -> Start:
 
 def _settings(given: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-
-
-@cache
-def _field_names(kind: Any) -> tuple[str, ...]:
-    """Of a dataclass; of another type, none. The types of values in messages are few."""
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
-
-
-def _plain(value: object) -> dict[str, Any]:
-    """What JSON and MessagePack do not know, one layer of it: a message, a dataclass in it, or a mapping."""
-    if names := _field_names(cast(Any, type(value))):
-        return {name: getattr(value, name) for name in names}
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} cannot be told to a client")
-
-
-_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain)
 
 
 def _shown(value: object) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from streamer.wires import native
+from streamer.wires import deepgram, native
 
-ROUTES: Final = (native.ROUTE,)
+ROUTES: Final = (native.ROUTE, deepgram.ROUTE)
 BY_PATH: Final = {path: route for route in ROUTES for path in route.paths}
