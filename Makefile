@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip
 ARGS   ?=
 
-.PHONY: run test lint types tests install doctor clean
+.PHONY: run test test-clients lint types tests install doctor clean
 
 run: $(VENV)/.installed
 	$(BIN)/streamer serve $(ARGS)
@@ -40,5 +40,16 @@ $(VENV)/.tested: $(VENV)/.installed
 	$(PIP) install --quiet -c constraints.txt --group dev
 	touch $@
 
+# Other people's clients, each in an environment of its own.
+CLIENTS := $(patsubst tests/clients/%/requirements.txt,.build/clients/%/.installed,$(wildcard tests/clients/*/requirements.txt))
+
+test-clients: $(VENV)/.tested $(CLIENTS)
+	$(BIN)/python -m pytest tests/clients $(ARGS)
+
+.build/clients/%/.installed: tests/clients/%/requirements.txt
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet -r $<
+	touch $@
+
 clean:
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .build build *.egg-info .mypy_cache .ruff_cache .hypothesis
