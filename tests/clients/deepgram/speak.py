@@ -1,7 +1,7 @@
 """deepgram-sdk's own asynchronous client: says a file in real time, and prints what it heard, a line of JSON each.
 
-speak.py ws://HOST:PORT FILE.wav [NAME=VALUE ...]   options of the query; ``finalize=S`` asks for it after S seconds, ``quiet=S`` says nothing
-but KeepAlive for so long at the end.
+speak.py ws://HOST:PORT FILE.wav [NAME=VALUE ...]   options of the query; ``finalize=S`` asks for it after S seconds, ``quiet=S`` says
+nothing but KeepAlive for so long at the end.
 """
 
 import asyncio
