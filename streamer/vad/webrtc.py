@@ -26,7 +26,7 @@ QUIETEST_SPEECH_DBFS: Final = -60.0
 
 
 class WebRtc:
-    """A judge on ``webrtcvad``: some 0.7 ms of CPU for a second of one channel, judged 100 ms at a time.
+    """A judge on ``webrtcvad``: some 0.4 ms of CPU for a second of one channel, judged 100 ms at a time.
 
     ``aggressiveness`` names the modes that vote, each 0 (lenient) to 3 (strict). Raises ``ConfigurationError`` where the
     package cannot be imported or a mode does not exist.
