@@ -49,9 +49,9 @@ _WIDTHS: Final = {
 
 def levels_db(samples: Samples, frame: int) -> list[float]:
     """RMS levels in dBFS, one for each frame, of int16 ``[frames * frame]``."""
-    values = samples.reshape(-1, frame).astype(np.float64)
+    frames = samples.reshape(-1, frame)
     # Sums of squared int16 are whole numbers that float64 holds exactly: the same however many frames come in one call.
-    sums: list[float] = np.einsum("ns,ns->n", values, values).tolist()
+    sums: list[float] = np.einsum("ns,ns->n", frames, frames, dtype=np.float64).tolist()
     scale = 1 / (frame * FULL_SCALE**2)
     floor = 10 ** (SILENCE_DB / 10)
     return [10 * log10(max(square * scale, floor)) for square in sums]

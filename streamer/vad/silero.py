@@ -64,11 +64,14 @@ class Silero:
 
     def judge_many(self, requests: Sequence[Request]) -> list[Probabilities]:
         """The network is asked once for every frame of the longest request."""
-        streams, ears = [], []
+        streams, ears, rows = [], [], []
         for stream, samples in requests:
             assert isinstance(stream, SileroStream)
+            check_frames(samples, len(stream.ears), FRAME_SAMPLES)
             streams.append(stream)
-            ears += stream.hear(samples)
+            ears += stream.ears
+            rows += list(samples)
+        _hear(ears, rows)
         for step in range(max((ear.frames for ear in ears), default=0)):
             self._step([ear for ear in ears if ear.wants(step)], step)
         return [stream.answer() for stream in streams]
@@ -77,12 +80,15 @@ class Silero:
         """The same frame of all these channels: sound ``[n, 64 + 512]`` and state ``[2, n, 128]`` to probabilities and state."""
         if not ears:
             return
-        sound = np.stack([ear.sound[step * FRAME_SAMPLES :][: CONTEXT_SAMPLES + FRAME_SAMPLES] for ear in ears])
-        state = np.stack([ear.state for ear in ears], axis=1)
-        probabilities, state = self._network.run(None, {"input": sound, "state": state, "sr": self._rate})
-        for n, ear in enumerate(ears):
-            ear.state = state[:, n]
-            ear.answers[step] = float(probabilities[n, 0])
+        begin, end = step * FRAME_SAMPLES, (step + 1) * FRAME_SAMPLES + CONTEXT_SAMPLES
+        sound = np.concatenate([ear.sound[begin:end] for ear in ears]).reshape(len(ears), -1)
+        state = np.concatenate([ear.state for ear in ears]).reshape(len(ears), *STATE_SHAPE).swapaxes(0, 1)
+        inputs = {"input": sound, "state": np.ascontiguousarray(state), "sr": self._rate}
+        probabilities, state = self._network.run(None, inputs)
+        states = np.ascontiguousarray(state.swapaxes(0, 1)).reshape(len(ears), -1)
+        for ear, state, probability in zip(ears, states, probabilities[:, 0].tolist(), strict=True):
+            ear.state = state
+            ear.answers[step] = probability
 
 
 class Ear:
@@ -90,21 +96,20 @@ class Ear:
 
     def __init__(self) -> None:
         self.sound: Floats = np.zeros(CONTEXT_SAMPLES, np.float32)
-        self.state: Floats = np.zeros(STATE_SHAPE, np.float32)
+        self.state: Floats = np.zeros(STATE_SHAPE, np.float32).reshape(-1)
         self.answers: list[float] = []
-        self._empty: npt.NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._empty: list[bool] = []
         self._silence = 0  # empty frames in a row
 
     @property
     def frames(self) -> int:
         return len(self.answers)
 
-    def hear(self, row: Samples) -> None:
-        """Take int16 ``[frames * 512]``."""
-        frames = row.reshape(-1, FRAME_SAMPLES)
-        self._empty = np.einsum("ns,ns->n", frames, frames, dtype=np.float64) < QUIETEST_SQUARES
-        self.sound = np.concatenate((self.sound[-CONTEXT_SAMPLES:], row.astype(np.float32) / 32768))
-        self.answers = [0.0] * len(frames)
+    def hear(self, sound: Floats, empty: list[bool]) -> None:
+        """Take ``[frames * 512]``, and which of the frames hold nothing."""
+        self.sound = np.concatenate((self.sound[-CONTEXT_SAMPLES:], sound))
+        self._empty = empty
+        self.answers = [0.0] * len(empty)
 
     def wants(self, step: int) -> bool:
         """Whether the network has to hear this frame, which comes right after the last one that was asked for."""
@@ -119,20 +124,28 @@ class SileroStream:
 
     def __init__(self, judge: Silero, channels: int) -> None:
         self._judge = judge
-        self._ears = [Ear() for _ in range(channels)]
+        self.ears = [Ear() for _ in range(channels)]
 
     def judge(self, samples: Samples) -> Probabilities:
         return self._judge.judge_many([(self, samples)])[0]
 
-    def hear(self, samples: Samples) -> list[Ear]:
-        """The ears, with something to judge."""
-        check_frames(samples, len(self._ears), FRAME_SAMPLES)
-        for ear, row in zip(self._ears, samples, strict=True):
-            ear.hear(row)
-        return self._ears
-
     def answer(self) -> Probabilities:
-        return tuple(zip(*[ear.answers for ear in self._ears], strict=True))
+        return tuple(zip(*[ear.answers for ear in self.ears], strict=True))
+
+
+def _hear(ears: Sequence[Ear], rows: Sequence[Samples]) -> None:
+    """Give each ear its int16 ``[frames * 512]``."""
+    if not ears:
+        return
+    samples = np.concatenate(rows)
+    frames = samples.reshape(-1, FRAME_SAMPLES)
+    empty = (np.einsum("ns,ns->n", frames, frames, dtype=np.float64) < QUIETEST_SQUARES).tolist()
+    sound = samples.astype(np.float32) / np.float32(32768)
+    at = 0
+    for ear, row in zip(ears, rows, strict=True):
+        end = at + len(row)
+        ear.hear(sound[at:end], empty[at // FRAME_SAMPLES : end // FRAME_SAMPLES])
+        at = end
 
 
 QUIETEST_SQUARES: Final = (32768 * 10 ** (QUIETEST_DBFS / 20)) ** 2 * FRAME_SAMPLES
