@@ -134,7 +134,7 @@ def test_a_socket_elsewhere_is_refused_with_a_sentence(server):
         ({"no": "type"}, "invalid_message", "type is null"),
         ("not json", "invalid_message", "is not JSON"),
         ({"type": "start", "channels": "two"}, "invalid_message", "expected an integer"),
-        ({"type": "start", "sample_rate": 11_025}, "invalid_setting", "sample_rate is 11025, expected one of"),
+        ({"type": "start", "sample_rate": 11_026}, "invalid_setting", "sample_rate is 11026, expected a multiple of 25"),
         ({"type": "start", "sample_rate": 10**12}, "invalid_setting", "sample_rate is 1000000000000"),
     ],
 )

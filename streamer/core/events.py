@@ -17,7 +17,9 @@ from streamer.errors import InvalidSetting, SessionError
 
 SAMPLE_RATE: typing.Final = 16_000
 SAMPLES_PER_MS: typing.Final = SAMPLE_RATE // 1000
-INPUT_RATES: typing.Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+LOWEST_RATE: typing.Final = 4_000
+HIGHEST_RATE: typing.Final = 192_000
+RATE_STEP: typing.Final = 25  # keeps the resampler's filter bank within 640 phases
 LANGUAGES: typing.Final = ("auto", "zh", "en", "yue", "ja", "ko")
 MAX_CHANNELS: typing.Final = 8
 PROTOCOL_VERSION: typing.Final = 1
@@ -61,8 +63,8 @@ class AudioFormat:
     channels: int = 1
 
     def __post_init__(self) -> None:
-        if self.sample_rate not in INPUT_RATES:
-            raise InvalidSetting("sample_rate", self.sample_rate, "one of " + ", ".join(map(str, INPUT_RATES)))
+        if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE or self.sample_rate % RATE_STEP:
+            raise InvalidSetting("sample_rate", self.sample_rate, f"a multiple of {RATE_STEP} from {LOWEST_RATE} to {HIGHEST_RATE}")
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise InvalidSetting("channels", self.channels, f"1 to {MAX_CHANNELS}")
 

@@ -1,14 +1,17 @@
 """Bytes to samples: every format, every rate, any cut."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.core.audio import PcmDecoder, Resampler, Timeline
-from streamer.core.events import INPUT_RATES, AudioFormat, Encoding
+from streamer.core.events import AudioFormat, Encoding
 from streamer.errors import InvalidSetting
 
+RATES = [4_000, 4_025, 8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 191_975, 192_000]
 WIDTHS = {Encoding.PCM_S16LE: 2, Encoding.PCM_F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
 
 
@@ -36,7 +39,7 @@ def test_channels_are_taken_apart():
     assert PcmDecoder(AudioFormat(channels=3)).decode(data).tolist() == [[1, 4], [2, 5], [3, 6]]
 
 
-@pytest.mark.parametrize("rate", [rate for rate in INPUT_RATES if rate != 16_000])
+@pytest.mark.parametrize("rate", [rate for rate in RATES if rate != 16_000])
 def test_a_tone_comes_out_as_itself_at_16_khz(rate):
     resampler = Resampler(rate, 1)
     heard = np.concatenate((resampler.push(tone(1000, rate)[None]), resampler.finish()), axis=1)[0]
@@ -46,7 +49,7 @@ def test_a_tone_comes_out_as_itself_at_16_khz(rate):
     assert np.abs(heard[inner] - tone(1000, 16_000)[inner]).max() < 1e-3
 
 
-@pytest.mark.parametrize("rate", [24_000, 32_000, 44_100, 48_000])
+@pytest.mark.parametrize("rate", [24_000, 32_000, 44_100, 48_000, 96_000, 191_975, 192_000])
 def test_what_16_khz_cannot_hold_is_removed(rate):
     heard = Resampler(rate, 1).push(tone(10_500, rate)[None])[0]
 
@@ -55,7 +58,7 @@ def test_what_16_khz_cannot_hold_is_removed(rate):
 
 @given(
     encoding=st.sampled_from(list(WIDTHS)),
-    rate=st.sampled_from(INPUT_RATES),
+    rate=st.sampled_from(RATES),
     channels=st.integers(1, 8),
     seed=st.integers(0, 9),
     cuts=st.lists(st.integers(0, 4000), max_size=12),
@@ -79,6 +82,29 @@ def test_the_same_bytes_give_the_same_samples_however_they_are_cut(encoding, rat
     assert np.array_equal(decoded(pieces), decoded([data]))
 
 
+@pytest.mark.parametrize("rate", [rate for rate in RATES if rate != 16_000])
+def test_a_resampler_holds_back_four_ms_at_the_most_and_keeps_no_more_than_it_needs(rate):
+    resampler = Resampler(rate, 1)
+    heard = sum(resampler.push(np.zeros((1, rate // 25))).shape[1] for _ in range(25))
+
+    assert 16_000 - heard <= 64
+    assert resampler._input.shape[1] <= 384 + 12
+    assert resampler._filters.size <= 640 * 384
+
+
+@pytest.mark.parametrize("rate", [4_000, 192_000])
+def test_a_long_message_takes_no_more_windows_than_a_short_one(rate):
+    resampler, seconds = Resampler(rate, 1), np.zeros((1, 10 * rate))
+    tracemalloc.start(1)
+    try:
+        heard = resampler.push(seconds)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+    assert peak < seconds.nbytes + heard.nbytes + 5_000_000  # all windows of ten seconds would be 40 MB and 490 MB
+
+
 def test_half_a_sample_waits_for_its_other_half():
     decoder = PcmDecoder(AudioFormat(channels=2))
 
@@ -88,9 +114,19 @@ def test_half_a_sample_waits_for_its_other_half():
     assert decoder.incomplete_bytes == 0
 
 
-@pytest.mark.parametrize(("name", "value"), [("sample_rate", 11_025), ("sample_rate", 0), ("channels", 0), ("channels", 9)])
-def test_a_format_that_cannot_be_is_refused_with_its_value_and_what_was_expected(name, value):
-    with pytest.raises(InvalidSetting, match=f"{name} is {value}, expected "):
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("sample_rate", 0, "a multiple of 25 from 4000 to 192000"),
+        ("sample_rate", 3_975, "a multiple of 25 from 4000 to 192000"),
+        ("sample_rate", 11_026, "a multiple of 25 from 4000 to 192000"),
+        ("sample_rate", 192_025, "a multiple of 25 from 4000 to 192000"),
+        ("channels", 0, "1 to 8"),
+        ("channels", 9, "1 to 8"),
+    ],
+)
+def test_a_format_that_cannot_be_is_refused_with_its_value_and_what_was_expected(name, value, expected):
+    with pytest.raises(InvalidSetting, match=f"^{name} is {value}, expected {expected}$"):
         AudioFormat(**{name: value})
 
 
