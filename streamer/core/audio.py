@@ -59,6 +59,14 @@ def levels_db(samples: Samples, frame: int) -> list[float]:
     return [10 * log10(max(square * scale, floor)) for square in sums]
 
 
+def _mixed(linear: Samples | Floats) -> Floats:
+    """``[channels, n]`` to their average ``[1, n]``. Added row by row: numpy's own order of a sum depends on ``n``."""
+    total = linear[:1].astype(np.float64)
+    for row in linear[1:]:
+        total += row
+    return total / len(linear)
+
+
 def _to_int16(values: Samples | Floats) -> Samples:
     if values.dtype == np.int16:
         return values.astype(np.int16, copy=False)
@@ -130,16 +138,16 @@ class Resampler:
 
 
 class PcmDecoder:
-    """Bytes of one format, cut anywhere, to int16 ``[channels, n]`` at 16 kHz."""
+    """Bytes of one format, cut anywhere, to int16 ``[heard_channels, n]`` at 16 kHz."""
 
     def __init__(self, audio_format: AudioFormat) -> None:
         self._encoding = audio_format.encoding
-        self._channels = audio_format.channels
+        self._channels, self._heard_channels = audio_format.channels, audio_format.heard_channels
         self._frame_bytes = _WIDTHS[self._encoding] * self._channels
         self._rest = b""
         outside = self._encoding is Encoding.CONTAINER
         resample = not outside and audio_format.sample_rate != SAMPLE_RATE
-        self._resampler = Resampler(audio_format.sample_rate, self._channels) if resample else None
+        self._resampler = Resampler(audio_format.sample_rate, self._heard_channels) if resample else None
 
     @property
     def incomplete_bytes(self) -> int:
@@ -151,14 +159,16 @@ class PcmDecoder:
         whole = len(data) - len(data) % self._frame_bytes
         self._rest = data[whole:]
         linear = self._linear(data[:whole] if self._rest else data).reshape(-1, self._channels).T
+        if self._heard_channels < self._channels:
+            linear = _mixed(linear)
         if self._resampler is None:
             return _to_int16(linear)
         return _to_int16(self._resampler.push(linear.astype(np.float64)))
 
     def finish(self) -> Samples:
-        """What the resampler still held, int16 ``[channels, n]``."""
+        """What the resampler still held, int16 ``[heard_channels, n]``."""
         if self._resampler is None:
-            return np.zeros((self._channels, 0), np.int16)
+            return np.zeros((self._heard_channels, 0), np.int16)
         return _to_int16(self._resampler.finish())
 
     def _linear(self, data: bytes) -> Samples | Floats:

@@ -56,11 +56,20 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioFormat:
-    """The shape of the client's audio; channels are interleaved. A container brings its own rate, which replaces ours."""
+    """The shape of the client's audio; channels are interleaved. A container brings its own rate, which replaces ours.
+
+    With ``mix`` the session hears the average of the channels, as one.
+    """
 
     encoding: Encoding = Encoding.PCM_S16LE
     sample_rate: int = SAMPLE_RATE
     channels: int = 1
+    mix: bool = False
+
+    @property
+    def heard_channels(self) -> int:
+        """Channels of the session, each with segments of its own."""
+        return 1 if self.mix else self.channels
 
     def __post_init__(self) -> None:
         if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE or self.sample_rate % RATE_STEP:

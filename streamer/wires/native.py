@@ -64,7 +64,7 @@ _INTEGER: Final = ("an integer", _integer)
 _BOOLEAN: Final = ("true or false", lambda value: isinstance(value, bool))
 _STRINGS: Final = ("a list of strings", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
 
-FORMAT_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {"format": _STRING, "sample_rate": _INTEGER, "channels": _INTEGER}
+FORMAT_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {"format": _STRING, "sample_rate": _INTEGER, "channels": _INTEGER, "mix": _BOOLEAN}
 SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "language": _STRING,
     "itn": _BOOLEAN,
@@ -139,7 +139,7 @@ def _start(given: dict[str, Any]) -> Start:
     encoding = given.pop("format", Encoding.PCM_S16LE)
     if encoding not in list(Encoding):
         raise InvalidSetting("format", encoding, "one of " + ", ".join(Encoding))
-    shape = {name: given.pop(name) for name in ("sample_rate", "channels") if name in given}
+    shape = {name: given.pop(name) for name in ("sample_rate", "channels", "mix") if name in given}
     return Start(AudioFormat(encoding=Encoding(encoding), **shape), Settings(**_settings(given)))
 
 

@@ -39,6 +39,32 @@ def test_channels_are_taken_apart():
     assert PcmDecoder(AudioFormat(channels=3)).decode(data).tolist() == [[1, 4], [2, 5], [3, 6]]
 
 
+@pytest.mark.parametrize("encoding", [Encoding.PCM_S16LE, Encoding.CONTAINER])
+def test_channels_are_mixed_to_their_average_rounded_and_never_clipped(encoding):
+    data = np.array([[1, 2, 4], [-32768, -32768, -32768], [32767, 32767, 32767], [30_000, 30_000, -1], [-5, 0, 0]], "<i2").tobytes()
+
+    assert PcmDecoder(AudioFormat(encoding=encoding, channels=3, mix=True)).decode(data).tolist() == [[2, -32768, 32767, 20_000, -2]]
+
+
+def test_every_encoding_is_mixed_after_it_was_decoded():
+    floats = np.array([0.5, -1.0, 1.0, 1.0], "<f4").tobytes()
+    loudest = bytes([0x00, 0x80, 0x00, 0x00])  # mu-law's -32124, 32124, -32124, -32124
+
+    assert PcmDecoder(AudioFormat(encoding=Encoding.PCM_F32LE, channels=2, mix=True)).decode(floats).tolist() == [[-8192, 32767]]
+    assert PcmDecoder(AudioFormat(encoding=Encoding.MULAW, channels=2, mix=True)).decode(loudest).tolist() == [[0, -32124]]
+
+
+@given(st.integers(1, 8), st.sampled_from([8_000, 16_000, 44_100]))
+def test_a_mix_of_equal_channels_is_each_of_them(channels, rate):
+    one = np.random.default_rng(channels).integers(-32768, 32767, 500).astype(np.int16)
+
+    def decoded(samples, **shape):
+        decoder = PcmDecoder(AudioFormat(sample_rate=rate, **shape))
+        return np.concatenate((decoder.decode(samples.tobytes()), decoder.finish()), axis=1)
+
+    assert np.array_equal(decoded(one.repeat(channels), channels=channels, mix=True), decoded(one))
+
+
 @pytest.mark.parametrize("rate", [rate for rate in RATES if rate != 16_000])
 def test_a_tone_comes_out_as_itself_at_16_khz(rate):
     resampler = Resampler(rate, 1)
@@ -60,16 +86,17 @@ def test_what_16_khz_cannot_hold_is_removed(rate):
     encoding=st.sampled_from(list(WIDTHS)),
     rate=st.sampled_from(RATES),
     channels=st.integers(1, 8),
+    mix=st.booleans(),
     seed=st.integers(0, 9),
     cuts=st.lists(st.integers(0, 4000), max_size=12),
 )
-def test_the_same_bytes_give_the_same_samples_however_they_are_cut(encoding, rate, channels, seed, cuts):
+def test_the_same_bytes_give_the_same_samples_however_they_are_cut(encoding, rate, channels, mix, seed, cuts):
     rng = np.random.default_rng(seed)
     if encoding is Encoding.PCM_F32LE:
         data = rng.uniform(-1, 1, 1000).astype("<f4").tobytes()
     else:
         data = rng.bytes(4000)
-    audio_format = AudioFormat(encoding=encoding, sample_rate=rate, channels=channels)
+    audio_format = AudioFormat(encoding=encoding, sample_rate=rate, channels=channels, mix=mix)
 
     def decoded(pieces):
         decoder = PcmDecoder(audio_format)

@@ -229,6 +229,16 @@ def test_channels_have_segments_of_their_own():
     assert [(f.channel, f.segment, f.begin_ms, f.end_ms) for f in driver.finals] == [(0, 0, 0, 1100), (1, 1, 900, 2400)]
 
 
+def test_mixed_channels_are_one():
+    left, right = speech("#" * 40 + "." * 100), speech("." * 40 + "#" * 60 + "." * 40, seed=1)
+    both = np.stack([left, right], axis=1).reshape(-1)
+    driver = Driver().start(channels=2, mix=True).hear(both, cuts=range(0, 10_000, 777)).stop()
+
+    assert driver.of(SessionConfigured)[0].format == AudioFormat(channels=2, mix=True)
+    assert [(f.channel, f.segment, f.begin_ms, f.end_ms) for f in driver.finals] == [(0, 0, 0, 2300)]
+    assert driver.of(Closed)[0].totals["audio_ms"] == 2800
+
+
 def test_what_the_model_cannot_do_is_said():
     asked = Settings(language="zh", itn=False, hotwords=("kaldi",))
     warnings = [message.code for message in Driver(model=PLAIN).start(asked).of(Warned)]

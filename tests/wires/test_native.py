@@ -44,12 +44,12 @@ def test_an_empty_start_has_the_documented_defaults():
 
 def test_every_setting_of_start_is_read():
     message = {
-        "type": "start", "format": "mulaw", "sample_rate": 8000, "channels": 2, "language": "yue", "itn": False, "partials": False,
-        "hotwords": ["Kaldi"], "endpoint_silence_ms": 300, "max_segment_ms": 9000, "something_new": 1,
+        "type": "start", "format": "mulaw", "sample_rate": 8000, "channels": 2, "mix": True, "language": "yue", "itn": False,
+        "partials": False, "hotwords": ["Kaldi"], "endpoint_silence_ms": 300, "max_segment_ms": 9000, "something_new": 1,
     }  # fmt: skip
 
     assert read(message) == Start(
-        AudioFormat(encoding=Encoding.MULAW, sample_rate=8000, channels=2),
+        AudioFormat(encoding=Encoding.MULAW, sample_rate=8000, channels=2, mix=True),
         Settings(language="yue", itn=False, partials=False, hotwords=("Kaldi",), endpoint_silence_ms=300, max_segment_ms=9000),
     )
 
