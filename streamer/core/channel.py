@@ -66,6 +66,7 @@ class Segment:
     revision: int = 0
     shown: tuple[str, str] = ("", "")
     in_flight: Job | None = None
+    pause_due: bool = False  # a pause waits for a partial that covers it
     speculation: Job | None = None
     heard: Hypothesis | None = None  # the answer to the speculation
     stabilizer: Stabilizer = field(default_factory=Stabilizer)
@@ -149,7 +150,7 @@ class Channel:
                 case Opened(begin):
                     self._begin(begin, out)
                 case Paused(end):
-                    self._speculate(end, out)
+                    self._pause(end, out)
                 case Resumed():
                     self._resume(out)
                 case Ended(end, reason):
@@ -230,13 +231,16 @@ class Channel:
 
     def _refresh(self, segment: Segment, out: list[Effect]) -> None:
         now = self._endpointer.position
-        if now < segment.next_partial or segment.in_flight or self._endpointer.pausing or not self._settings.partials:
+        if now < segment.next_partial or segment.in_flight or not self._settings.partials:
+            return
+        if self._endpointer.pausing and not segment.pause_due:
             return
         if self._windowed and now - segment.window > to_samples(WINDOW_MS):
             lock = segment.stabilizer.lock(now - to_samples(WINDOW_KEEP_MS) - segment.begin)
             segment.window = max(segment.window, segment.begin + (lock or 0))
         segment.in_flight = self._job(JobKind.PARTIAL, segment.id, segment.window, now)
         segment.next_partial = now + max(to_samples(PARTIAL_MS), int((now - segment.window) * PARTIAL_GROWTH))
+        segment.pause_due = False
         out.append(Submit(segment.in_flight))
 
     def _resume(self, out: list[Effect]) -> None:
@@ -247,11 +251,17 @@ class Channel:
             out.append(Discard(segment.id))
         segment.speculation = segment.heard = None
 
-    def _speculate(self, end: int, out: list[Effect]) -> None:
-        assert self._open
-        self._open.speculation = self._job(JobKind.SPECULATIVE, self._open.id, self._open.begin, end)
-        self._open.heard = None
-        out.append(Submit(self._open.speculation))
+    def _pause(self, end: int, out: list[Effect]) -> None:
+        """Silence that may end the segment is worth its final; where it may not, one partial with all that was said is enough."""
+        segment = self._open
+        assert segment
+        if not self._settings.endpoints:
+            segment.pause_due = True
+            segment.next_partial = min(segment.next_partial, self._endpointer.position)
+            return
+        segment.speculation = self._job(JobKind.SPECULATIVE, segment.id, segment.begin, end)
+        segment.heard = None
+        out.append(Submit(segment.speculation))
 
     def _end(self, end: int, reason: EndReason, out: list[Effect]) -> None:
         segment = self._open

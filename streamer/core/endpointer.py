@@ -5,7 +5,8 @@ Rules, each a number below with its reason:
   sound has to last longer; a burst with less opens nothing. It begins ``PRE_ROLL_MS`` earlier, outside the last one;
 - it pauses, and in the end ends, ``TAIL_PAD_MS`` after the last speech: enough for a soft last syllable, and the moment a speculative
   decode is worth starting;
-- it is decided to end after the session's endpoint silence: all of it while the segment is short, ``LEAST_PATIENCE`` of it once it is long;
+- it is decided to end after the session's endpoint silence: all of it while the segment is short, ``LEAST_PATIENCE`` of it once it is long,
+  unless its client alone decides;
 - as long as the session allows, it is cut where it is quietest and least like speech;
 - a flush or a stop ends it at once.
 One frame in, at most a few events out. Positions are absolute samples.
@@ -48,7 +49,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Silence has lasted for the tail pad: if it holds, the segment will end at ``end``."""
+    """Silence has lasted for the tail pad: if it holds, and silence may end the segment, that will be at ``end``."""
 
     end: int
 
@@ -94,6 +95,7 @@ class Endpointer:
 
     def configure(self, settings: Settings) -> None:
         """New settings hold from the next frame."""
+        self._endpoints = settings.endpoints
         self._silence = to_samples(settings.endpoint_silence_ms)
         self._longest = to_samples(settings.max_segment_ms)
 
@@ -152,7 +154,7 @@ class Endpointer:
                 return ()  # most frames: speech goes on
         silence, enough = self.position - self._speech_end, self._patience(begin)
         tail = _tail(enough)
-        if silence >= enough:
+        if silence >= enough and self._endpoints:
             return [*boundaries, self._close(self._speech_end + tail, EndReason.ENDPOINT)]
         if silence >= tail and not self._paused:
             self._paused = True

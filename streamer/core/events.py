@@ -94,6 +94,8 @@ class Settings:
     """A smoothed emotion per channel beside each final's own."""
     hotwords: tuple[str, ...] = ()
     """Words to prefer, where the model can."""
+    endpoints: bool = True
+    """Silence ends segments; without, only a flush, a stop and ``max_segment_ms`` do."""
     endpoint_silence_ms: int = 600
     """Silence that ends a segment, 100 to 5,000: in full while it is short, half of it once it is long (see the endpointer)."""
     max_segment_ms: int = 20_000

@@ -72,6 +72,7 @@ SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "sounds": _BOOLEAN,
     "emotion_trend": _BOOLEAN,
     "hotwords": _STRINGS,
+    "endpoints": _BOOLEAN,
     "endpoint_silence_ms": _INTEGER,
     "max_segment_ms": _INTEGER,
 }

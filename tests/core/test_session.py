@@ -256,6 +256,46 @@ def test_settings_change_from_the_sample_where_configure_came():
     assert driver.finals[0].language.code == "ja"
 
 
+CLIENT_ENDS = Settings(endpoints=False)
+
+
+def test_where_the_client_ends_segments_a_flush_does_and_silence_does_not():
+    driver = Driver().start(CLIENT_ENDS).hear(speech(SENTENCE + SENTENCE), cuts=range(0, 200_000, 640))
+    assert driver.of(SpeechEnded) == []
+    driver.receive(Flush(1))
+    driver.hear(speech("." * 100 + "#" * 20)).stop()
+
+    assert [(f.begin_ms, f.end_ms, f.end_reason) for f in driver.finals] == [(100, 4800, "flush"), (6500, 7200, "stop")]
+
+
+def test_where_the_client_ends_segments_a_pause_gets_one_partial_and_no_speculation():
+    driver = Driver().start(CLIENT_ENDS).hear(speech("#" * 30 + "." * 200), cuts=range(0, 200_000, 640))
+
+    assert {job.kind for job in driver.submitted} == {JobKind.PARTIAL}
+    assert [job.end // 16 for job in driver.submitted] == [260, 560, 860, 900]
+    quiet = Driver().start(replace(CLIENT_ENDS, partials=False)).hear(speech("#" * 30 + "." * 200))
+    assert quiet.submitted == []
+
+
+def test_where_the_client_ends_segments_a_pause_is_covered_once_a_late_partial_makes_room():
+    driver = Driver(lag=100).start(CLIENT_ENDS).hear(speech("#" * 30 + "." * 40), cuts=range(0, 100_000, 640))
+    assert [job.end // 16 for job in driver.submitted] == [260]
+    driver.answer_next()
+
+    assert [job.end // 16 for job in driver.submitted] == [260, 1400]
+
+
+def test_whether_silence_ends_segments_may_change_within_one():
+    driver = Driver().start().hear(speech("#" * 40))
+    driver.receive(Configure({"endpoints": False}))
+    driver.hear(speech("." * 100))
+    assert driver.finals == []
+    driver.receive(Configure({"endpoints": True}))
+    driver.hear(speech("."))
+
+    assert [(f.end_ms, f.end_reason) for f in driver.finals] == [(1100, "endpoint")]
+
+
 def test_a_setting_out_of_range_has_no_effect_and_is_told():
     driver = Driver().start()
     driver.receive(Configure({"endpoint_silence_ms": 5}))
@@ -368,14 +408,17 @@ def test_every_state_has_its_row():
     judge_late=st.booleans(),
     encoding=st.sampled_from([Encoding.PCM_S16LE, Encoding.MULAW]),
     rate=st.sampled_from([8_000, 16_000, 44_100]),
+    endpoints=st.booleans(),
 )
-def test_however_the_bytes_are_cut_and_however_slow_the_engine_is_the_finals_are_the_same(script, cuts, lag, judge_late, encoding, rate):
+def test_however_the_bytes_are_cut_and_however_slow_the_engine_is_the_finals_are_the_same(
+    script, cuts, lag, judge_late, encoding, rate, endpoints
+):
     audio = speech("".join(mark * count for mark, count in script))
     data = audio if encoding is Encoding.PCM_S16LE else (audio.view(np.uint8) | 0x10)
 
     def finals(**how):
         at = how.pop("cuts", ())
-        driver = Driver(**how).start(Settings(max_segment_ms=2_000), encoding=encoding, sample_rate=rate)
+        driver = Driver(**how).start(Settings(endpoints=endpoints, max_segment_ms=2_000), encoding=encoding, sample_rate=rate)
         driver.hear(data, at)
         driver.stop()
         return [replace(final, revision=0) for final in driver.finals], driver.of(Closed)[0].totals["segments"]
