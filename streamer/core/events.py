@@ -100,6 +100,8 @@ class Settings:
     """Silence that ends a segment, 100 to 5,000: in full while it is short, half of it once it is long (see the endpointer)."""
     max_segment_ms: int = 20_000
     """Longer speech is cut where it is quietest and least like speech, 2,000 to 30,000 (the model was trained on up to 30 s)."""
+    quiet_ms: int = 0
+    """Audio without speech after an utterance that is told with ``Quiet``, 500 to 10,000; 0 tells nothing."""
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
@@ -108,6 +110,8 @@ class Settings:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InvalidSetting(name, value, f"{low} to {high}")
+        if self.quiet_ms and not 500 <= self.quiet_ms <= 10_000:
+            raise InvalidSetting("quiet_ms", self.quiet_ms, "0 for none, or 500 to 10000")
         if len(self.hotwords) > 100 or any(len(word) > 100 for word in self.hotwords):
             raise InvalidSetting("hotwords", self.hotwords, "at most 100 words of at most 100 characters")
 
@@ -418,6 +422,13 @@ class SpeechEnded(Message):
     channel: int
     end_ms: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet(Message):
+    channel: int
+    end_ms: int
+    quiet_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from streamer.core.events import (
     Keepalive,
     Message,
     Partial,
+    Quiet,
     Rejected,
     SessionConfigured,
     SessionCreated,
@@ -43,6 +44,7 @@ MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     Partial: "partial",
     SpeechEnded: "speech.ended",
     FinalMessage: "final",
+    Quiet: "quiet",
     Sound: "sound",
     Flushed: "flushed",
     Heartbeat: "heartbeat",
@@ -75,6 +77,7 @@ SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "endpoints": _BOOLEAN,
     "endpoint_silence_ms": _INTEGER,
     "max_segment_ms": _INTEGER,
+    "quiet_ms": _INTEGER,
 }
 CLIENT_MESSAGES: Final[Mapping[str, Mapping[str, tuple[str, _Check]]]] = {
     "start": {**FORMAT_FIELDS, **SETTING_FIELDS},

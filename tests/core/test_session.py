@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from streamer.core.events import (
     Keepalive,
     Partial,
     Pulse,
+    Quiet,
     Rejected,
     SessionConfigured,
     SessionCreated,
@@ -294,6 +296,107 @@ def test_whether_silence_ends_segments_may_change_within_one():
     driver.hear(speech("."))
 
     assert [(f.end_ms, f.end_reason) for f in driver.finals] == [(1100, "endpoint")]
+
+
+def told(driver):
+    """Finals by their segments and quiets by what they tell, in order."""
+    kinds = (Final, ErrorSent, Quiet)
+    return [(m.channel, m.end_ms, m.quiet_ms) if isinstance(m, Quiet) else m.segment for m in driver.sent if isinstance(m, kinds)]
+
+
+def test_quiet_is_told_when_so_much_audio_has_passed_since_the_last_speech():
+    driver = Driver().start(Settings(quiet_ms=1_000)).hear(speech(SENTENCE + "." * 9), cuts=range(0, 200_000, 640))
+    assert driver.of(Quiet) == []
+    driver.hear(speech("."))
+
+    assert driver.sent[-1] == Quiet(channel=0, end_ms=driver.finals[0].words[-1].end_ms, quiet_ms=1_000)
+    assert len(driver.hear(speech("." * 500)).stop().of(Quiet)) == 1
+
+
+def test_no_quiet_is_told_unless_asked_for():
+    assert Driver().start().hear(speech(SENTENCE + "." * 500)).stop().of(Quiet) == []
+
+
+def test_quiet_that_speech_interrupts_is_not_told():
+    driver = Driver().start(Settings(quiet_ms=1_000)).hear(speech("#" * 40 + "." * 45 + "#" * 40 + "." * 60)).stop()
+
+    assert told(driver) == [0, 1, (0, driver.finals[1].words[-1].end_ms, 1_000)]
+
+
+def test_quiet_comes_right_after_a_late_final_even_when_somebody_speaks_again():
+    driver = Driver(lag=100).start(Settings(quiet_ms=1_000)).hear(speech(SENTENCE + "." * 50 + SENTENCE))
+    assert driver.of(Quiet) == []
+    driver.drain()
+
+    assert told(driver) == [0, (0, driver.finals[0].words[-1].end_ms, 1_000), 1]
+
+
+def test_quiet_shorter_than_the_endpoint_silence_comes_with_the_final():
+    driver = Driver().start(Settings(quiet_ms=500, endpoint_silence_ms=1_500)).hear(speech("#" * 40 + "." * 75))
+
+    assert [type(message) for message in driver.sent[-3:]] == [SpeechEnded, Final, Quiet]
+
+
+@pytest.mark.parametrize("ending", [Flush("f"), Stop()])
+def test_quiet_that_lasted_when_the_client_ends_a_segment_is_told_after_its_final(ending):
+    driver = Driver(lag=5).start(Settings(quiet_ms=500, endpoints=False, partials=False)).hear(speech("#" * 40 + "." * 30))
+    driver.receive(ending)
+    driver.drain()
+
+    assert [type(message) for message in driver.sent[-4:]] == [SpeechEnded, Final, Quiet, Flushed if ending == Flush("f") else Closed]
+    early = Driver().start(Settings(quiet_ms=500)).hear(speech("#" * 40 + "." * 20))
+    early.receive(ending)
+    assert early.of(Quiet) == []
+
+
+def unsure_of(*segments):
+    return lambda job: applause(job) if job.segment in segments else heard(job)
+
+
+def test_noise_that_was_withheld_is_no_utterance_but_the_one_before_it_still_gets_its_quiet():
+    script = "#" * 40 + "." * 40 + "#" * 20 + "." * 60
+    noise = Driver(answer=unsure_of(0, 1)).start(Settings(quiet_ms=1_000)).hear(speech(script)).stop()
+    talk = Driver(answer=unsure_of(1)).start(Settings(quiet_ms=1_000)).hear(speech(script)).stop()
+
+    assert told(noise) == [0, 1]
+    assert told(talk) == [0, 1, (0, talk.finals[0].words[-1].end_ms, 1_000)]
+
+
+def test_no_quiet_follows_a_segment_that_failed():
+    driver = Driver(answer=lambda job: Failed(job, "broken")).start(Settings(quiet_ms=1_000)).hear(speech(SENTENCE + "." * 50)).stop()
+
+    assert told(driver) == [0]
+
+
+def test_each_channel_has_a_quiet_of_its_own():
+    left, right = speech("#" * 40 + "." * 160), speech("#" * 140 + "." * 60, seed=1)
+    driver = Driver().start(Settings(quiet_ms=1_000), channels=2).hear(np.stack([left, right], axis=1).reshape(-1))
+
+    assert [(quiet.channel, quiet.end_ms) for quiet in driver.of(Quiet)] == [(f.channel, f.words[-1].end_ms) for f in driver.finals]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    script=st.lists(st.tuples(st.sampled_from("#."), st.integers(1, 80)), max_size=10),
+    cuts=st.lists(st.integers(0, 200_000), max_size=20),
+    lag=st.integers(0, 8),
+    judge_late=st.booleans(),
+    endpoints=st.booleans(),
+    noise=st.frozensets(st.integers(0, 3)),
+)
+def test_quiet_follows_the_same_finals_however_the_bytes_are_cut_and_however_slow_the_engine_is(
+    script, cuts, lag, judge_late, endpoints, noise
+):
+    audio = speech("".join(mark * count for mark, count in script))
+    asked = Settings(quiet_ms=500, endpoints=endpoints, max_segment_ms=2_000)
+
+    def heard_of(cuts=(), **how):
+        return told(Driver(answer=unsure_of(*noise), **how).start(asked).hear(audio, cuts).stop())
+
+    expected = heard_of()
+    assert heard_of(cuts, lag=lag, judge_late=judge_late) == expected
+    assert all(isinstance(before, int) for before, after in pairwise([None, *expected]) if isinstance(after, tuple))
+    assert sum(isinstance(one, tuple) for one in expected) <= len({one for one in expected if isinstance(one, int)} - noise)
 
 
 def test_a_setting_out_of_range_has_no_effect_and_is_told():
