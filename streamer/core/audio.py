@@ -18,7 +18,7 @@ TAPS: Final = 32  # per phase at the lower of the two rates: 1 ms of delay at 16
 KAISER_BETA: Final = 8.0  # about 80 dB of stop-band attenuation
 PASS_BAND: Final = 0.92  # of the lower Nyquist frequency: the transition ends just above it
 FULL_SCALE: Final = 32768.0
-BLOCK: Final = 512  # outputs at once: 1.5 MB of windows a channel at 192 kHz; 20 ms are one block
+BLOCK: Final = 16_000  # values in the windows of one step: beyond 128 KB the allocator may go to the system each time, ten times the cost
 SILENCE_DB: Final = -100.0  # level of digital silence
 
 
@@ -99,7 +99,7 @@ class Resampler:
 
     Small and ours because a block-based one holds back up to 120 ms of telephone audio, which a listener would wait for.
     What waits for later input is half a filter: 1 ms from 16 kHz up to 192 kHz, 2 ms at 8 kHz, 4 ms at 4 kHz. Between calls a
-    channel keeps a filter's length of input, 3 KB at 192 kHz; within one, beside input and output, ``BLOCK`` windows of that length.
+    channel keeps a filter's length of input, 3 KB at 192 kHz; within one, beside input and output, 256 KB of windows and filters.
     """
 
     def __init__(self, rate: int, channels: int) -> None:
@@ -107,6 +107,7 @@ class Resampler:
         self._up, self._down = SAMPLE_RATE // common, rate // common
         self._half = _half(rate)
         self._filters = _filter_bank(rate)
+        self._block = max(1, BLOCK // (2 * self._half * channels))  # outputs
         self._input: Floats = np.zeros((channels, self._half - 1))
         self._position = -(self._half - 1)  # input index of self._input[:, 0]
         self._produced = 0
@@ -121,8 +122,8 @@ class Resampler:
         if not output.size:
             return output
         windows = np.lib.stride_tricks.sliding_window_view(self._input, 2 * self._half, axis=1)
-        for begin in range(self._produced, end, BLOCK):
-            steps = np.arange(begin, min(begin + BLOCK, end)) * self._down
+        for begin in range(self._produced, end, self._block):
+            steps = np.arange(begin, min(begin + self._block, end)) * self._down
             indices = steps // self._up - self._half + 1 - self._position
             at = begin - self._produced
             np.einsum("cnk,nk->cn", windows[:, indices], self._filters[steps % self._up], out=output[:, at : at + len(steps)])
