@@ -1,22 +1,16 @@
 """Bytes to samples: every format, every rate, any cut."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.core.audio import PcmDecoder, Resampler, Timeline
+from streamer.core.audio import PcmDecoder, Timeline
 from streamer.core.events import AudioFormat, Encoding
 from streamer.errors import InvalidSetting
 
 RATES = [4_000, 4_025, 8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 191_975, 192_000]
 WIDTHS = {Encoding.PCM_S16LE: 2, Encoding.PCM_F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
-
-
-def tone(frequency, rate, seconds=1.0):
-    return np.sin(2 * np.pi * frequency * np.arange(int(rate * seconds)) / rate)
 
 
 def test_mulaw_and_alaw_codes_are_those_of_g711():
@@ -65,23 +59,6 @@ def test_a_mix_of_equal_channels_is_each_of_them(channels, rate):
     assert np.array_equal(decoded(one.repeat(channels), channels=channels, mix=True), decoded(one))
 
 
-@pytest.mark.parametrize("rate", [rate for rate in RATES if rate != 16_000])
-def test_a_tone_comes_out_as_itself_at_16_khz(rate):
-    resampler = Resampler(rate, 1)
-    heard = np.concatenate((resampler.push(tone(1000, rate)[None]), resampler.finish()), axis=1)[0]
-
-    assert abs(len(heard) - 16_000) <= 1
-    inner = slice(100, 15_900)
-    assert np.abs(heard[inner] - tone(1000, 16_000)[inner]).max() < 1e-3
-
-
-@pytest.mark.parametrize("rate", [24_000, 32_000, 44_100, 48_000, 96_000, 191_975, 192_000])
-def test_what_16_khz_cannot_hold_is_removed(rate):
-    heard = Resampler(rate, 1).push(tone(10_500, rate)[None])[0]
-
-    assert np.abs(heard[200:]).max() < 1e-3
-
-
 @given(
     encoding=st.sampled_from(list(WIDTHS)),
     rate=st.sampled_from(RATES),
@@ -107,29 +84,6 @@ def test_the_same_bytes_give_the_same_samples_however_they_are_cut(encoding, rat
     pieces = [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
 
     assert np.array_equal(decoded(pieces), decoded([data]))
-
-
-@pytest.mark.parametrize("rate", [rate for rate in RATES if rate != 16_000])
-def test_a_resampler_holds_back_four_ms_at_the_most_and_keeps_no_more_than_it_needs(rate):
-    resampler = Resampler(rate, 1)
-    heard = sum(resampler.push(np.zeros((1, rate // 25))).shape[1] for _ in range(25))
-
-    assert 16_000 - heard <= 64
-    assert resampler._input.shape[1] <= 384 + 12
-    assert resampler._filters.size <= 640 * 384
-
-
-@pytest.mark.parametrize("rate", [4_000, 192_000])
-def test_a_long_message_takes_no_more_windows_than_a_short_one(rate):
-    resampler, seconds = Resampler(rate, 1), np.zeros((1, 10 * rate))
-    tracemalloc.start(1)
-    try:
-        heard = resampler.push(seconds)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-    assert peak < seconds.nbytes + heard.nbytes + 1_000_000  # all windows of ten seconds would be 40 MB and 490 MB
 
 
 def test_half_a_sample_waits_for_its_other_half():
