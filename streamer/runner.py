@@ -164,7 +164,7 @@ class Runner:
         if isinstance(event, Start) and self.state is State.NEW and event.format.encoding is Encoding.CONTAINER:
             self._start_container(event.format.channels)
         if isinstance(event, Start) and self.state is State.NEW:
-            self._line = self._judge.open(event.format.channels, self._judged, self._judge_failed)
+            self._line = self._judge.open(event.format.heard_channels, self._judged, self._judge_failed)
         if self._decoder is None or self.state is not State.OPEN:
             await self._pcm(event) if isinstance(event, Audio) else self.receive(event)
             return

@@ -34,6 +34,7 @@ class Loud:
         self.heard = []  # samples in each call
 
     def open(self, channels):
+        self.channels = channels
         return self
 
     def judge(self, samples):
@@ -89,6 +90,15 @@ def client():
 
 SILENCE = bytes(640)  # 20 ms
 LOUD = speech("#").tobytes()
+
+
+def test_of_mixed_channels_the_judge_hears_the_one_that_the_session_has():
+    async def opened():
+        client = Client()
+        await client.runner.feed(Start(AudioFormat(channels=2, mix=True), Settings()))
+        return client.turns._judge.channels
+
+    assert asyncio.run(opened()) == 1
 
 
 def test_small_messages_within_a_turn_are_heard_as_one(client):

@@ -1,8 +1,10 @@
 """The real server over real sockets, with the scripted engine: what a client sees, and what it cannot break."""
 
 import asyncio
+import io
 import json
 import threading
+import wave
 from contextlib import suppress
 
 import msgpack
@@ -134,7 +136,7 @@ def test_a_socket_elsewhere_is_refused_with_a_sentence(server):
         ({"no": "type"}, "invalid_message", "type is null"),
         ("not json", "invalid_message", "is not JSON"),
         ({"type": "start", "channels": "two"}, "invalid_message", "expected an integer"),
-        ({"type": "start", "sample_rate": 11_025}, "invalid_setting", "sample_rate is 11025, expected one of"),
+        ({"type": "start", "sample_rate": 11_026}, "invalid_setting", "sample_rate is 11026, expected a multiple of 25"),
         ({"type": "start", "sample_rate": 10**12}, "invalid_setting", "sample_rate is 1000000000000"),
     ],
 )
@@ -206,6 +208,24 @@ def test_minutes_of_silence_give_no_segment(server):
     assert kinds(got) == ["session.created", "session.configured", "closed"]
     assert got[-1]["totals"]["audio_ms"] == 180_000
     assert code == 1000
+
+
+def test_a_container_is_mixed_like_any_audio(server):
+    both = np.stack([SENTENCE, speech("." * 120)], axis=1)
+    file = io.BytesIO()
+    with wave.open(file, "wb") as stereo:
+        stereo.setparams((2, 2, 16_000, len(both), "NONE", ""))
+        stereo.writeframes(both.tobytes())
+
+    def finals(data, encoding):
+        start = {"type": "start", "format": encoding, "channels": 2, "mix": True, "partials": False}
+        got, code = talk(server.socket, start, data, {"type": "stop"})
+        assert code == 1000
+        return [{**final, "queue_ms": 0, "decode_ms": 0} for final in got if final["type"] == "final"]
+
+    heard = finals(both.tobytes(), "pcm_s16le")
+    assert [(final["channel"], final["begin_ms"], final["end_ms"]) for final in heard] == [(0, 100, 1900)]
+    assert finals(file.getvalue(), "container") == heard
 
 
 def test_heartbeats_come_while_nothing_happens(server):

@@ -85,7 +85,7 @@ def encode(samples: Samples, pace: Pace) -> tuple[AudioFormat, bytes]:
 
 
 def received(audio_format: AudioFormat, data: bytes) -> Samples:
-    """What the session makes of it, int16 ``[channels, n]`` at 16 kHz."""
+    """What the session makes of it, int16 ``[heard_channels, n]`` at 16 kHz."""
     decoder = PcmDecoder(audio_format)
     return np.concatenate((decoder.decode(data), decoder.finish()), axis=1)
 
@@ -118,7 +118,7 @@ class _Run:
         self._recording = Recording(
             duration_ms=len(data) // frame_bytes * 1000 // rate, frame_ms=self._judge.frame_samples / SAMPLES_PER_MS
         )
-        self._stream = self._judge.open(audio_format.channels)
+        self._stream = self._judge.open(audio_format.heard_channels)
         self._session = Session(
             SessionInfo(
                 session_id="bench", server=f"streamer {__version__}", model=self._engine.info, frame_samples=self._judge.frame_samples

@@ -3,19 +3,14 @@
 The same bytes give the same samples however they are cut: whole sample frames are decoded, the rest waits for the next call.
 """
 
-from math import gcd, log10
+from math import log10
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from streamer.core.events import SAMPLE_RATE, AudioFormat, Encoding, Samples
+from streamer.core.resampler import Floats, Resampler
 
-Floats = npt.NDArray[np.float64]
-
-TAPS: Final = 32  # per phase at the lower of the two rates: 1 ms of delay at 16 kHz, 2 ms at 8 kHz
-KAISER_BETA: Final = 8.0  # about 80 dB of stop-band attenuation
-PASS_BAND: Final = 0.92  # of the lower Nyquist frequency: the transition ends just above it
 FULL_SCALE: Final = 32768.0
 SILENCE_DB: Final = -100.0  # level of digital silence
 
@@ -57,67 +52,31 @@ def levels_db(samples: Samples, frame: int) -> list[float]:
     return [10 * log10(max(square * scale, floor)) for square in sums]
 
 
+def _mixed(linear: Samples | Floats) -> Floats:
+    """``[channels, n]`` to their average ``[1, n]``. Added row by row: numpy's own order of a sum depends on ``n``."""
+    total = linear[:1].astype(np.float64)
+    for row in linear[1:]:
+        total += row
+    return total / len(linear)
+
+
 def _to_int16(values: Samples | Floats) -> Samples:
     if values.dtype == np.int16:
         return values.astype(np.int16, copy=False)
     return np.clip(np.rint(values), -32768, 32767).astype(np.int16)
 
 
-class Resampler:
-    """Streaming polyphase windowed-sinc resampler to 16 kHz; output sample ``n`` lies exactly at ``n / 16000`` seconds.
-
-    Small and ours because a block-based one holds back up to 120 ms of telephone audio, which a listener would wait for.
-    """
-
-    def __init__(self, rate: int, channels: int) -> None:
-        common = gcd(rate, SAMPLE_RATE)
-        self._up, self._down = SAMPLE_RATE // common, rate // common
-        half = TAPS // 2 * max(rate, SAMPLE_RATE) // SAMPLE_RATE
-        self._half = half
-        phases = np.arange(self._up)[:, None] / self._up  # [up, 1], in input samples
-        offsets = np.arange(-half + 1, half + 1)[None, :] - phases  # [up, taps]
-        cutoff = PASS_BAND * min(1.0, SAMPLE_RATE / rate)
-        window = np.i0(KAISER_BETA * np.sqrt(np.clip(1 - (offsets / half) ** 2, 0, 1))) / np.i0(KAISER_BETA)
-        filters = cutoff * np.sinc(cutoff * offsets) * window
-        self._filters: Floats = filters / filters.sum(axis=1, keepdims=True)
-        self._input: Floats = np.zeros((channels, half - 1))
-        self._position = -(half - 1)  # input index of self._input[:, 0]
-        self._produced = 0
-
-    def push(self, values: Floats) -> Floats:
-        """``[channels, n]`` at the input rate to ``[channels, m]`` at 16 kHz; what needs later input waits for it."""
-        self._input = np.concatenate((self._input, values), axis=1)
-        available = self._position + self._input.shape[1]
-        # Output n needs input up to floor(n * down / up) + half.
-        count = max(0, -(-(available - self._half) * self._up // self._down) - self._produced)
-        steps = (self._produced + np.arange(count)) * self._down
-        indices = steps // self._up - self._half + 1 - self._position
-        if not count:
-            return np.zeros((len(values), 0))
-        windows = np.lib.stride_tricks.sliding_window_view(self._input, 2 * self._half, axis=1)
-        output: Floats = np.einsum("cnk,nk->cn", windows[:, indices], self._filters[steps % self._up])
-        self._produced += count
-        keep = self._produced * self._down // self._up - self._half + 1 - self._position
-        self._input = self._input[:, keep:]
-        self._position += keep
-        return output
-
-    def finish(self) -> Floats:
-        """The last samples, as if silence followed."""
-        return self.push(np.zeros((self._input.shape[0], self._half)))
-
-
 class PcmDecoder:
-    """Bytes of one format, cut anywhere, to int16 ``[channels, n]`` at 16 kHz."""
+    """Bytes of one format, cut anywhere, to int16 ``[heard_channels, n]`` at 16 kHz."""
 
     def __init__(self, audio_format: AudioFormat) -> None:
         self._encoding = audio_format.encoding
-        self._channels = audio_format.channels
+        self._channels, self._heard_channels = audio_format.channels, audio_format.heard_channels
         self._frame_bytes = _WIDTHS[self._encoding] * self._channels
         self._rest = b""
         outside = self._encoding is Encoding.CONTAINER
         resample = not outside and audio_format.sample_rate != SAMPLE_RATE
-        self._resampler = Resampler(audio_format.sample_rate, self._channels) if resample else None
+        self._resampler = Resampler(audio_format.sample_rate, self._heard_channels) if resample else None
 
     @property
     def incomplete_bytes(self) -> int:
@@ -129,14 +88,16 @@ class PcmDecoder:
         whole = len(data) - len(data) % self._frame_bytes
         self._rest = data[whole:]
         linear = self._linear(data[:whole] if self._rest else data).reshape(-1, self._channels).T
+        if self._heard_channels < self._channels:
+            linear = _mixed(linear)
         if self._resampler is None:
             return _to_int16(linear)
         return _to_int16(self._resampler.push(linear.astype(np.float64)))
 
     def finish(self) -> Samples:
-        """What the resampler still held, int16 ``[channels, n]``."""
+        """What the resampler still held, int16 ``[heard_channels, n]``."""
         if self._resampler is None:
-            return np.zeros((self._channels, 0), np.int16)
+            return np.zeros((self._heard_channels, 0), np.int16)
         return _to_int16(self._resampler.finish())
 
     def _linear(self, data: bytes) -> Samples | Floats:

@@ -24,6 +24,7 @@ from streamer.core.events import (
     JobKind,
     Partial,
     Promote,
+    Quiet,
     Samples,
     Send,
     Settings,
@@ -35,6 +36,7 @@ from streamer.core.events import (
     to_samples,
 )
 from streamer.core.evidence import SPEECHLIKE, sound_of, why_withheld
+from streamer.core.quiet import QuietWatch
 from streamer.core.richtext import emotion_of, events_of, language_of, rich_text
 from streamer.core.sounds import SoundWatch
 from streamer.core.stabilizer import Stabilizer
@@ -66,6 +68,7 @@ class Segment:
     revision: int = 0
     shown: tuple[str, str] = ("", "")
     in_flight: Job | None = None
+    pause_due: bool = False  # a pause waits for a partial that covers it
     speculation: Job | None = None
     heard: Hypothesis | None = None  # the answer to the speculation
     stabilizer: Stabilizer = field(default_factory=Stabilizer)
@@ -82,6 +85,7 @@ class Owed:
     reason: EndReason
     job: Job | None = None
     message: Final | ErrorSent | None = None
+    quiet_ms: int = 0  # what lasted after it, and is told after it
 
 
 class Channel:
@@ -109,6 +113,7 @@ class Channel:
         self._watch = SoundWatch(frame_samples, levels) if hears_sounds else None
         self._sound: Job | None = None
         self._trend = Trend()
+        self._quiet = QuietWatch()
         self._open: Segment | None = None
         self._owed: deque[Owed] = deque()
         self.speech_samples = 0
@@ -149,13 +154,15 @@ class Channel:
                 case Opened(begin):
                     self._begin(begin, out)
                 case Paused(end):
-                    self._speculate(end, out)
+                    self._pause(end, out)
                 case Resumed():
                     self._resume(out)
                 case Ended(end, reason):
                     self._end(end, reason, out)
         if self._open:
             self._refresh(self._open, out)
+        elif self._quiet.due is not None:
+            self._hush(out)
         self._listen(out)
 
     def end(self, at: int, reason: EndReason, out: list[Effect]) -> None:
@@ -163,6 +170,7 @@ class Channel:
         for boundary in self._endpointer.end(at, reason):
             assert isinstance(boundary, Ended)
             self._end(boundary.end, boundary.reason, out)
+            self._hush(out)
 
     def answer(self, answer: Answer, out: list[Effect]) -> list[int]:
         """Take the engine's answer to a job; give the segments that are answered for good by it, in order."""
@@ -187,11 +195,14 @@ class Channel:
             else:
                 self.failures += 1
                 out.append(Send(owed.message))
+            if owed.quiet_ms:
+                self._tell_quiet(owed.quiet_ms, out)
             left.append(owed.segment)
         return left
 
     def _leave_final(self, final: Final, out: list[Effect]) -> None:
         self.finals += 1
+        self._quiet.settled(final)
         if self._settings.emotion_trend and final.emotion:
             trend = self._trend.update(final.emotion.scores, final.end_ms - final.begin_ms)
             final = replace(final, emotion=replace(final.emotion, trend=trend))
@@ -199,6 +210,19 @@ class Channel:
         sound = final.events[0] if final.events and not final.text else None
         if self._settings.sounds and sound and sound.label not in SPEECHLIKE and sound.p >= SOUND_SHOWN_P:
             out.append(Send(self._sound_message(sound.label, sound.p, final.begin_ms, final.end_ms)))
+
+    def _hush(self, out: list[Effect]) -> None:
+        """Tell that the channel has become quiet, once the finals that are owed have been sent."""
+        quiet_ms = self._quiet.lasted(self._endpointer.position)
+        if quiet_ms and self._owed:
+            self._owed[-1].quiet_ms = quiet_ms
+        elif quiet_ms:
+            self._tell_quiet(quiet_ms, out)
+
+    def _tell_quiet(self, quiet_ms: int, out: list[Effect]) -> None:
+        end_ms = self._quiet.take_utterance()
+        if end_ms is not None:
+            out.append(Send(Quiet(channel=self._index, end_ms=end_ms, quiet_ms=quiet_ms)))
 
     def _listen(self, out: list[Effect]) -> None:
         """Between segments, ask now and then what the noise is."""
@@ -224,19 +248,23 @@ class Channel:
         return Sound(channel=self._index, event=label, p=round(p, 4), begin_ms=begin_ms, end_ms=end_ms)
 
     def _begin(self, begin: int, out: list[Effect]) -> None:
+        self._quiet.opened()
         now = self._endpointer.position
         self._open = Segment(id=self._new_segment(), begin=begin, next_partial=now + to_samples(FIRST_PARTIAL_MS), window=begin)
         out.append(Send(SpeechStarted(segment=self._open.id, channel=self._index, begin_ms=to_ms(begin))))
 
     def _refresh(self, segment: Segment, out: list[Effect]) -> None:
         now = self._endpointer.position
-        if now < segment.next_partial or segment.in_flight or self._endpointer.pausing or not self._settings.partials:
+        if now < segment.next_partial or segment.in_flight or not self._settings.partials:
+            return
+        if self._endpointer.pausing and not segment.pause_due:
             return
         if self._windowed and now - segment.window > to_samples(WINDOW_MS):
             lock = segment.stabilizer.lock(now - to_samples(WINDOW_KEEP_MS) - segment.begin)
             segment.window = max(segment.window, segment.begin + (lock or 0))
         segment.in_flight = self._job(JobKind.PARTIAL, segment.id, segment.window, now)
         segment.next_partial = now + max(to_samples(PARTIAL_MS), int((now - segment.window) * PARTIAL_GROWTH))
+        segment.pause_due = False
         out.append(Submit(segment.in_flight))
 
     def _resume(self, out: list[Effect]) -> None:
@@ -247,16 +275,23 @@ class Channel:
             out.append(Discard(segment.id))
         segment.speculation = segment.heard = None
 
-    def _speculate(self, end: int, out: list[Effect]) -> None:
-        assert self._open
-        self._open.speculation = self._job(JobKind.SPECULATIVE, self._open.id, self._open.begin, end)
-        self._open.heard = None
-        out.append(Submit(self._open.speculation))
+    def _pause(self, end: int, out: list[Effect]) -> None:
+        """Silence that may end the segment is worth its final; where it may not, one partial with all that was said is enough."""
+        segment = self._open
+        assert segment
+        if not self._settings.endpoints:
+            segment.pause_due = True
+            segment.next_partial = min(segment.next_partial, self._endpointer.position)
+            return
+        segment.speculation = self._job(JobKind.SPECULATIVE, segment.id, segment.begin, end)
+        segment.heard = None
+        out.append(Submit(segment.speculation))
 
     def _end(self, end: int, reason: EndReason, out: list[Effect]) -> None:
         segment = self._open
         assert segment
         self._open = None
+        self._quiet.ended(self._endpointer.speech_end, self._settings.quiet_ms)
         self.speech_samples += end - segment.begin
         out.append(Send(SpeechEnded(segment=segment.id, channel=self._index, end_ms=to_ms(end), reason=reason)))
         owed = Owed(segment=segment.id, revision=segment.revision, begin=segment.begin, end=end, reason=reason)

@@ -5,7 +5,8 @@ Rules, each a number below with its reason:
   sound has to last longer; a burst with less opens nothing. It begins ``PRE_ROLL_MS`` earlier, outside the last one;
 - it pauses, and in the end ends, ``TAIL_PAD_MS`` after the last speech: enough for a soft last syllable, and the moment a speculative
   decode is worth starting;
-- it is decided to end after the session's endpoint silence: all of it while the segment is short, ``LEAST_PATIENCE`` of it once it is long;
+- it is decided to end after the session's endpoint silence: all of it while the segment is short, ``LEAST_PATIENCE`` of it once it is long,
+  unless its client alone decides;
 - as long as the session allows, it is cut where it is quietest and least like speech;
 - a flush or a stop ends it at once.
 One frame in, at most a few events out. Positions are absolute samples.
@@ -48,7 +49,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Silence has lasted for the tail pad: if it holds, the segment will end at ``end``."""
+    """Silence has lasted for the tail pad: if it holds, and silence may end the segment, that will be at ``end``."""
 
     end: int
 
@@ -85,8 +86,9 @@ class Endpointer:
         """Absolute sample after the last frame."""
         self.begin: int | None = None
         """Begin of the open segment, ``None`` between segments."""
+        self.speech_end = 0
+        """Absolute sample after the last speech of the open segment, or of the last one."""
         self._floor = 0  # end of the last segment
-        self._speech_end = 0
         self._run = 0.0  # probabilities of the frames in a row that the segment keeps
         self._paused = False
         self._inner: list[float] = []  # probabilities of the frames in which the segment was open
@@ -94,6 +96,7 @@ class Endpointer:
 
     def configure(self, settings: Settings) -> None:
         """New settings hold from the next frame."""
+        self._endpoints = settings.endpoints
         self._silence = to_samples(settings.endpoint_silence_ms)
         self._longest = to_samples(settings.max_segment_ms)
 
@@ -136,7 +139,7 @@ class Endpointer:
         return [self._open(max(self._floor, onset - to_samples(PRE_ROLL_MS), 0))]
 
     def _open(self, begin: int) -> Opened:
-        self.begin, self._speech_end, self._paused, self._run = begin, self.position, False, self._resume_evidence
+        self.begin, self.speech_end, self._paused, self._run = begin, self.position, False, self._resume_evidence
         self._inner, self._inner_begin = [], self.position
         return Opened(begin)
 
@@ -144,26 +147,26 @@ class Endpointer:
         boundaries: list[Boundary] = []
         self._run = self._run + probability if probability >= RELEASE else 0.0
         if self._run >= self._resume_evidence:
-            self._speech_end = self.position
+            self.speech_end = self.position
             if self._paused:
                 self._paused = False
                 boundaries.append(Resumed())
             elif self.position - begin < self._longest:
                 return ()  # most frames: speech goes on
-        silence, enough = self.position - self._speech_end, self._patience(begin)
+        silence, enough = self.position - self.speech_end, self._patience(begin)
         tail = _tail(enough)
-        if silence >= enough:
-            return [*boundaries, self._close(self._speech_end + tail, EndReason.ENDPOINT)]
+        if silence >= enough and self._endpoints:
+            return [*boundaries, self._close(self.speech_end + tail, EndReason.ENDPOINT)]
         if silence >= tail and not self._paused:
             self._paused = True
-            boundaries.append(Paused(self._speech_end + tail))
+            boundaries.append(Paused(self.speech_end + tail))
         if self.position - begin >= self._longest:
-            boundaries += self._cut(self._speech_end + tail)
+            boundaries += self._cut(self.speech_end + tail)
         return boundaries
 
     def _patience(self, begin: int) -> int:
         """The silence that ends the segment; the same throughout one pause."""
-        share = (self._speech_end - begin) / self._longest
+        share = (self.speech_end - begin) / self._longest
         hurry = min(1.0, max(0.0, (share - PATIENT) / (QUICK - PATIENT)))
         return int(self._silence * (1 - hurry * (1 - LEAST_PATIENCE)))
 
@@ -177,14 +180,14 @@ class Endpointer:
         if self._paused:
             return [self._close(pause_end, EndReason.MAX_LENGTH)]
         at = self._quietest()
-        inner, inner_begin, speech_end, run = self._inner, self._inner_begin, self._speech_end, self._run
+        inner, inner_begin, speech_end, run = self._inner, self._inner_begin, self.speech_end, self._run
         ended = self._close(at, EndReason.MAX_LENGTH)
         if at >= speech_end:
             return [ended]
         opened = self._open(at)
         kept = max(0, (at - inner_begin) // self._frame)
         self._inner, self._inner_begin = inner[kept:], inner_begin + kept * self._frame
-        self._speech_end, self._run = speech_end, run
+        self.speech_end, self._run = speech_end, run
         return [ended, opened]
 
     def _quietest(self) -> int:

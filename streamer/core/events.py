@@ -17,7 +17,9 @@ from streamer.errors import InvalidSetting, SessionError
 
 SAMPLE_RATE: typing.Final = 16_000
 SAMPLES_PER_MS: typing.Final = SAMPLE_RATE // 1000
-INPUT_RATES: typing.Final = (8_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
+LOWEST_RATE: typing.Final = 4_000
+HIGHEST_RATE: typing.Final = 192_000
+RATE_STEP: typing.Final = 25  # keeps the resampler's filter bank within 640 phases
 LANGUAGES: typing.Final = ("auto", "zh", "en", "yue", "ja", "ko")
 MAX_CHANNELS: typing.Final = 8
 PROTOCOL_VERSION: typing.Final = 1
@@ -54,15 +56,24 @@ class Encoding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AudioFormat:
-    """The shape of the client's audio; channels are interleaved. A container brings its own rate, which replaces ours."""
+    """The shape of the client's audio; channels are interleaved. A container brings its own rate, which replaces ours.
+
+    With ``mix`` the session hears the average of the channels, as one.
+    """
 
     encoding: Encoding = Encoding.PCM_S16LE
     sample_rate: int = SAMPLE_RATE
     channels: int = 1
+    mix: bool = False
+
+    @property
+    def heard_channels(self) -> int:
+        """Channels of the session, each with segments of its own."""
+        return 1 if self.mix else self.channels
 
     def __post_init__(self) -> None:
-        if self.sample_rate not in INPUT_RATES:
-            raise InvalidSetting("sample_rate", self.sample_rate, "one of " + ", ".join(map(str, INPUT_RATES)))
+        if not LOWEST_RATE <= self.sample_rate <= HIGHEST_RATE or self.sample_rate % RATE_STEP:
+            raise InvalidSetting("sample_rate", self.sample_rate, f"a multiple of {RATE_STEP} from {LOWEST_RATE} to {HIGHEST_RATE}")
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise InvalidSetting("channels", self.channels, f"1 to {MAX_CHANNELS}")
 
@@ -83,10 +94,14 @@ class Settings:
     """A smoothed emotion per channel beside each final's own."""
     hotwords: tuple[str, ...] = ()
     """Words to prefer, where the model can."""
+    endpoints: bool = True
+    """Silence ends segments; without, only a flush, a stop and ``max_segment_ms`` do."""
     endpoint_silence_ms: int = 600
     """Silence that ends a segment, 100 to 5,000: in full while it is short, half of it once it is long (see the endpointer)."""
     max_segment_ms: int = 20_000
     """Longer speech is cut where it is quietest and least like speech, 2,000 to 30,000 (the model was trained on up to 30 s)."""
+    quiet_ms: int = 0
+    """Audio without speech after an utterance that is told with ``Quiet``, 500 to 10,000; 0 tells nothing."""
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
@@ -95,6 +110,8 @@ class Settings:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InvalidSetting(name, value, f"{low} to {high}")
+        if self.quiet_ms and not 500 <= self.quiet_ms <= 10_000:
+            raise InvalidSetting("quiet_ms", self.quiet_ms, "0 for none, or 500 to 10000")
         if len(self.hotwords) > 100 or any(len(word) > 100 for word in self.hotwords):
             raise InvalidSetting("hotwords", self.hotwords, "at most 100 words of at most 100 characters")
 
@@ -405,6 +422,13 @@ class SpeechEnded(Message):
     channel: int
     end_ms: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quiet(Message):
+    channel: int
+    end_ms: int
+    quiet_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -198,8 +198,8 @@ class Session:
     def _start(self, start: Start, out: list[Effect]) -> None:
         self._settings, self._format = start.settings, start.format
         self._decoder = PcmDecoder(start.format)
-        self._timeline = Timeline(start.format.channels)
-        self._channels = [self._channel(index) for index in range(start.format.channels)]
+        self._timeline = Timeline(start.format.heard_channels)
+        self._channels = [self._channel(index) for index in range(start.format.heard_channels)]
         out.append(Send(SessionConfigured(format=start.format, settings=start.settings)))
         asked = {name for name in ("hotwords", "language", "itn") if getattr(start.settings, name) != getattr(Settings(), name)}
         self._warn(start.settings, asked, out)

@@ -20,6 +20,7 @@ from streamer.core.events import (
     Keepalive,
     Message,
     Partial,
+    Quiet,
     Rejected,
     SessionConfigured,
     SessionCreated,
@@ -43,6 +44,7 @@ MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     Partial: "partial",
     SpeechEnded: "speech.ended",
     FinalMessage: "final",
+    Quiet: "quiet",
     Sound: "sound",
     Flushed: "flushed",
     Heartbeat: "heartbeat",
@@ -64,7 +66,7 @@ _INTEGER: Final = ("an integer", _integer)
 _BOOLEAN: Final = ("true or false", lambda value: isinstance(value, bool))
 _STRINGS: Final = ("a list of strings", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
 
-FORMAT_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {"format": _STRING, "sample_rate": _INTEGER, "channels": _INTEGER}
+FORMAT_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {"format": _STRING, "sample_rate": _INTEGER, "channels": _INTEGER, "mix": _BOOLEAN}
 SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "language": _STRING,
     "itn": _BOOLEAN,
@@ -72,8 +74,10 @@ SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "sounds": _BOOLEAN,
     "emotion_trend": _BOOLEAN,
     "hotwords": _STRINGS,
+    "endpoints": _BOOLEAN,
     "endpoint_silence_ms": _INTEGER,
     "max_segment_ms": _INTEGER,
+    "quiet_ms": _INTEGER,
 }
 CLIENT_MESSAGES: Final[Mapping[str, Mapping[str, tuple[str, _Check]]]] = {
     "start": {**FORMAT_FIELDS, **SETTING_FIELDS},
@@ -164,7 +168,7 @@ def _start(given: dict[str, Any]) -> Start:
     encoding = given.pop("format", Encoding.PCM_S16LE)
     if encoding not in list(Encoding):
         raise InvalidSetting("format", encoding, "one of " + ", ".join(Encoding))
-    shape = {name: given.pop(name) for name in ("sample_rate", "channels") if name in given}
+    shape = {name: given.pop(name) for name in ("sample_rate", "channels", "mix") if name in given}
     return Start(AudioFormat(encoding=Encoding(encoding), **shape), Settings(**_settings(given)))
 
 

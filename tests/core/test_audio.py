@@ -5,15 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamer.core.audio import PcmDecoder, Resampler, Timeline
-from streamer.core.events import INPUT_RATES, AudioFormat, Encoding
+from streamer.core.audio import PcmDecoder, Timeline
+from streamer.core.events import AudioFormat, Encoding
 from streamer.errors import InvalidSetting
 
+RATES = [4_000, 4_025, 8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000, 96_000, 191_975, 192_000]
 WIDTHS = {Encoding.PCM_S16LE: 2, Encoding.PCM_F32LE: 4, Encoding.MULAW: 1, Encoding.ALAW: 1}
-
-
-def tone(frequency, rate, seconds=1.0):
-    return np.sin(2 * np.pi * frequency * np.arange(int(rate * seconds)) / rate)
 
 
 def test_mulaw_and_alaw_codes_are_those_of_g711():
@@ -36,37 +33,47 @@ def test_channels_are_taken_apart():
     assert PcmDecoder(AudioFormat(channels=3)).decode(data).tolist() == [[1, 4], [2, 5], [3, 6]]
 
 
-@pytest.mark.parametrize("rate", [rate for rate in INPUT_RATES if rate != 16_000])
-def test_a_tone_comes_out_as_itself_at_16_khz(rate):
-    resampler = Resampler(rate, 1)
-    heard = np.concatenate((resampler.push(tone(1000, rate)[None]), resampler.finish()), axis=1)[0]
+@pytest.mark.parametrize("encoding", [Encoding.PCM_S16LE, Encoding.CONTAINER])
+def test_channels_are_mixed_to_their_average_rounded_and_never_clipped(encoding):
+    data = np.array([[1, 2, 4], [-32768, -32768, -32768], [32767, 32767, 32767], [30_000, 30_000, -1], [-5, 0, 0]], "<i2").tobytes()
 
-    assert abs(len(heard) - 16_000) <= 1
-    inner = slice(100, 15_900)
-    assert np.abs(heard[inner] - tone(1000, 16_000)[inner]).max() < 1e-3
+    assert PcmDecoder(AudioFormat(encoding=encoding, channels=3, mix=True)).decode(data).tolist() == [[2, -32768, 32767, 20_000, -2]]
 
 
-@pytest.mark.parametrize("rate", [24_000, 32_000, 44_100, 48_000])
-def test_what_16_khz_cannot_hold_is_removed(rate):
-    heard = Resampler(rate, 1).push(tone(10_500, rate)[None])[0]
+def test_every_encoding_is_mixed_after_it_was_decoded():
+    floats = np.array([0.5, -1.0, 1.0, 1.0], "<f4").tobytes()
+    loudest = bytes([0x00, 0x80, 0x00, 0x00])  # mu-law's -32124, 32124, -32124, -32124
 
-    assert np.abs(heard[200:]).max() < 1e-3
+    assert PcmDecoder(AudioFormat(encoding=Encoding.PCM_F32LE, channels=2, mix=True)).decode(floats).tolist() == [[-8192, 32767]]
+    assert PcmDecoder(AudioFormat(encoding=Encoding.MULAW, channels=2, mix=True)).decode(loudest).tolist() == [[0, -32124]]
+
+
+@given(st.integers(1, 8), st.sampled_from([8_000, 16_000, 44_100]))
+def test_a_mix_of_equal_channels_is_each_of_them(channels, rate):
+    one = np.random.default_rng(channels).integers(-32768, 32767, 500).astype(np.int16)
+
+    def decoded(samples, **shape):
+        decoder = PcmDecoder(AudioFormat(sample_rate=rate, **shape))
+        return np.concatenate((decoder.decode(samples.tobytes()), decoder.finish()), axis=1)
+
+    assert np.array_equal(decoded(one.repeat(channels), channels=channels, mix=True), decoded(one))
 
 
 @given(
     encoding=st.sampled_from(list(WIDTHS)),
-    rate=st.sampled_from(INPUT_RATES),
+    rate=st.sampled_from(RATES),
     channels=st.integers(1, 8),
+    mix=st.booleans(),
     seed=st.integers(0, 9),
     cuts=st.lists(st.integers(0, 4000), max_size=12),
 )
-def test_the_same_bytes_give_the_same_samples_however_they_are_cut(encoding, rate, channels, seed, cuts):
+def test_the_same_bytes_give_the_same_samples_however_they_are_cut(encoding, rate, channels, mix, seed, cuts):
     rng = np.random.default_rng(seed)
     if encoding is Encoding.PCM_F32LE:
         data = rng.uniform(-1, 1, 1000).astype("<f4").tobytes()
     else:
         data = rng.bytes(4000)
-    audio_format = AudioFormat(encoding=encoding, sample_rate=rate, channels=channels)
+    audio_format = AudioFormat(encoding=encoding, sample_rate=rate, channels=channels, mix=mix)
 
     def decoded(pieces):
         decoder = PcmDecoder(audio_format)
@@ -88,9 +95,19 @@ def test_half_a_sample_waits_for_its_other_half():
     assert decoder.incomplete_bytes == 0
 
 
-@pytest.mark.parametrize(("name", "value"), [("sample_rate", 11_025), ("sample_rate", 0), ("channels", 0), ("channels", 9)])
-def test_a_format_that_cannot_be_is_refused_with_its_value_and_what_was_expected(name, value):
-    with pytest.raises(InvalidSetting, match=f"{name} is {value}, expected "):
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("sample_rate", 0, "a multiple of 25 from 4000 to 192000"),
+        ("sample_rate", 3_975, "a multiple of 25 from 4000 to 192000"),
+        ("sample_rate", 11_026, "a multiple of 25 from 4000 to 192000"),
+        ("sample_rate", 192_025, "a multiple of 25 from 4000 to 192000"),
+        ("channels", 0, "1 to 8"),
+        ("channels", 9, "1 to 8"),
+    ],
+)
+def test_a_format_that_cannot_be_is_refused_with_its_value_and_what_was_expected(name, value, expected):
+    with pytest.raises(InvalidSetting, match=f"^{name} is {value}, expected {expected}$"):
         AudioFormat(**{name: value})
 
 

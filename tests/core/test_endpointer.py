@@ -165,6 +165,27 @@ def test_a_cut_in_a_pause_ends_where_the_pause_said():
     assert events[1:] == [Paused(84 * FRAME + to_samples(250)), Ended(84 * FRAME + to_samples(250), EndReason.MAX_LENGTH)]
 
 
+def test_where_the_client_decides_no_silence_ends_a_segment_but_pauses_are_told():
+    settings = Settings(endpoints=False, endpoint_silence_ms=2_000)
+    events = run("#" * 10 + "." * 300 + "#" * 10 + "." * 300, settings)
+
+    assert events == [Opened(0), Paused(10 * FRAME + 4_800), Resumed(), Paused(320 * FRAME + 4_800)]
+
+
+def test_where_the_client_decides_a_segment_of_silence_is_still_cut_at_its_longest():
+    events = run("#" * 10 + "." * 300, Settings(endpoints=False, max_segment_ms=2_000))
+
+    assert events == [Opened(0), Paused(10 * FRAME + 4_800), Ended(10 * FRAME + 4_800, EndReason.MAX_LENGTH)]
+
+
+def test_a_silence_that_was_long_enough_ends_the_segment_once_it_may():
+    endpointer = Hearing(FRAME, Settings(endpoints=False))
+    assert [type(event) for event in run("#" * 10 + "." * 100, endpointer=endpointer)] == [Opened, Paused]
+    endpointer.configure(Settings())
+
+    assert run(".", endpointer=endpointer) == [Ended(10 * FRAME + 4_800, EndReason.ENDPOINT)]
+
+
 def test_a_flush_ends_the_segment_in_the_middle_of_a_frame():
     endpointer = Hearing(FRAME, Settings())
     run("#" * 10, endpointer=endpointer)
@@ -174,9 +195,9 @@ def test_a_flush_ends_the_segment_in_the_middle_of_a_frame():
     assert run("#" * 3, endpointer=endpointer) == [Opened(3_333)]
 
 
-@given(script=st.text("#.", max_size=600), silence=st.integers(100, 1000), longest=st.integers(2_000, 4_000))
-def test_segments_never_overlap_never_exceed_their_length_and_cover_all_lasting_speech(script, silence, longest):
-    settings = Settings(endpoint_silence_ms=silence, max_segment_ms=longest)
+@given(script=st.text("#.", max_size=600), silence=st.integers(100, 1000), longest=st.integers(2_000, 4_000), ends=st.booleans())
+def test_segments_never_overlap_never_exceed_their_length_and_cover_all_lasting_speech(script, silence, longest, ends):
+    settings = Settings(endpoints=ends, endpoint_silence_ms=silence, max_segment_ms=longest)
     endpointer = Hearing(FRAME, settings)
     events = run(script, endpointer=endpointer)
     events += endpointer.end(len(script) * FRAME, EndReason.STOP)

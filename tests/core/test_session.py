@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -27,6 +28,7 @@ from streamer.core.events import (
     Keepalive,
     Partial,
     Pulse,
+    Quiet,
     Rejected,
     SessionConfigured,
     SessionCreated,
@@ -229,6 +231,16 @@ def test_channels_have_segments_of_their_own():
     assert [(f.channel, f.segment, f.begin_ms, f.end_ms) for f in driver.finals] == [(0, 0, 0, 1100), (1, 1, 900, 2400)]
 
 
+def test_mixed_channels_are_one():
+    left, right = speech("#" * 40 + "." * 100), speech("." * 40 + "#" * 60 + "." * 40, seed=1)
+    both = np.stack([left, right], axis=1).reshape(-1)
+    driver = Driver().start(channels=2, mix=True).hear(both, cuts=range(0, 10_000, 777)).stop()
+
+    assert driver.of(SessionConfigured)[0].format == AudioFormat(channels=2, mix=True)
+    assert [(f.channel, f.segment, f.begin_ms, f.end_ms) for f in driver.finals] == [(0, 0, 0, 2300)]
+    assert driver.of(Closed)[0].totals["audio_ms"] == 2800
+
+
 def test_what_the_model_cannot_do_is_said():
     asked = Settings(language="zh", itn=False, hotwords=("kaldi",))
     warnings = [message.code for message in Driver(model=PLAIN).start(asked).of(Warned)]
@@ -244,6 +256,147 @@ def test_settings_change_from_the_sample_where_configure_came():
 
     assert driver.of(SessionConfigured)[-1].settings == replace(Settings(), language="ja", endpoint_silence_ms=200)
     assert driver.finals[0].language.code == "ja"
+
+
+CLIENT_ENDS = Settings(endpoints=False)
+
+
+def test_where_the_client_ends_segments_a_flush_does_and_silence_does_not():
+    driver = Driver().start(CLIENT_ENDS).hear(speech(SENTENCE + SENTENCE), cuts=range(0, 200_000, 640))
+    assert driver.of(SpeechEnded) == []
+    driver.receive(Flush(1))
+    driver.hear(speech("." * 100 + "#" * 20)).stop()
+
+    assert [(f.begin_ms, f.end_ms, f.end_reason) for f in driver.finals] == [(100, 4800, "flush"), (6500, 7200, "stop")]
+
+
+def test_where_the_client_ends_segments_a_pause_gets_one_partial_and_no_speculation():
+    driver = Driver().start(CLIENT_ENDS).hear(speech("#" * 30 + "." * 200), cuts=range(0, 200_000, 640))
+
+    assert {job.kind for job in driver.submitted} == {JobKind.PARTIAL}
+    assert [job.end // 16 for job in driver.submitted] == [260, 560, 860, 900]
+    quiet = Driver().start(replace(CLIENT_ENDS, partials=False)).hear(speech("#" * 30 + "." * 200))
+    assert quiet.submitted == []
+
+
+def test_where_the_client_ends_segments_a_pause_is_covered_once_a_late_partial_makes_room():
+    driver = Driver(lag=100).start(CLIENT_ENDS).hear(speech("#" * 30 + "." * 40), cuts=range(0, 100_000, 640))
+    assert [job.end // 16 for job in driver.submitted] == [260]
+    driver.answer_next()
+
+    assert [job.end // 16 for job in driver.submitted] == [260, 1400]
+
+
+def test_whether_silence_ends_segments_may_change_within_one():
+    driver = Driver().start().hear(speech("#" * 40))
+    driver.receive(Configure({"endpoints": False}))
+    driver.hear(speech("." * 100))
+    assert driver.finals == []
+    driver.receive(Configure({"endpoints": True}))
+    driver.hear(speech("."))
+
+    assert [(f.end_ms, f.end_reason) for f in driver.finals] == [(1100, "endpoint")]
+
+
+def told(driver):
+    """Finals by their segments and quiets by what they tell, in order."""
+    kinds = (Final, ErrorSent, Quiet)
+    return [(m.channel, m.end_ms, m.quiet_ms) if isinstance(m, Quiet) else m.segment for m in driver.sent if isinstance(m, kinds)]
+
+
+def test_quiet_is_told_when_so_much_audio_has_passed_since_the_last_speech():
+    driver = Driver().start(Settings(quiet_ms=1_000)).hear(speech(SENTENCE + "." * 9), cuts=range(0, 200_000, 640))
+    assert driver.of(Quiet) == []
+    driver.hear(speech("."))
+
+    assert driver.sent[-1] == Quiet(channel=0, end_ms=driver.finals[0].words[-1].end_ms, quiet_ms=1_000)
+    assert len(driver.hear(speech("." * 500)).stop().of(Quiet)) == 1
+
+
+def test_no_quiet_is_told_unless_asked_for():
+    assert Driver().start().hear(speech(SENTENCE + "." * 500)).stop().of(Quiet) == []
+
+
+def test_quiet_that_speech_interrupts_is_not_told():
+    driver = Driver().start(Settings(quiet_ms=1_000)).hear(speech("#" * 40 + "." * 45 + "#" * 40 + "." * 60)).stop()
+
+    assert told(driver) == [0, 1, (0, driver.finals[1].words[-1].end_ms, 1_000)]
+
+
+def test_quiet_comes_right_after_a_late_final_even_when_somebody_speaks_again():
+    driver = Driver(lag=100).start(Settings(quiet_ms=1_000)).hear(speech(SENTENCE + "." * 50 + SENTENCE))
+    assert driver.of(Quiet) == []
+    driver.drain()
+
+    assert told(driver) == [0, (0, driver.finals[0].words[-1].end_ms, 1_000), 1]
+
+
+def test_quiet_shorter_than_the_endpoint_silence_comes_with_the_final():
+    driver = Driver().start(Settings(quiet_ms=500, endpoint_silence_ms=1_500)).hear(speech("#" * 40 + "." * 75))
+
+    assert [type(message) for message in driver.sent[-3:]] == [SpeechEnded, Final, Quiet]
+
+
+@pytest.mark.parametrize("ending", [Flush("f"), Stop()])
+def test_quiet_that_lasted_when_the_client_ends_a_segment_is_told_after_its_final(ending):
+    driver = Driver(lag=5).start(Settings(quiet_ms=500, endpoints=False, partials=False)).hear(speech("#" * 40 + "." * 30))
+    driver.receive(ending)
+    driver.drain()
+
+    assert [type(message) for message in driver.sent[-4:]] == [SpeechEnded, Final, Quiet, Flushed if ending == Flush("f") else Closed]
+    early = Driver().start(Settings(quiet_ms=500)).hear(speech("#" * 40 + "." * 20))
+    early.receive(ending)
+    assert early.of(Quiet) == []
+
+
+def unsure_of(*segments):
+    return lambda job: applause(job) if job.segment in segments else heard(job)
+
+
+def test_noise_that_was_withheld_is_no_utterance_but_the_one_before_it_still_gets_its_quiet():
+    script = "#" * 40 + "." * 40 + "#" * 20 + "." * 60
+    noise = Driver(answer=unsure_of(0, 1)).start(Settings(quiet_ms=1_000)).hear(speech(script)).stop()
+    talk = Driver(answer=unsure_of(1)).start(Settings(quiet_ms=1_000)).hear(speech(script)).stop()
+
+    assert told(noise) == [0, 1]
+    assert told(talk) == [0, 1, (0, talk.finals[0].words[-1].end_ms, 1_000)]
+
+
+def test_no_quiet_follows_a_segment_that_failed():
+    driver = Driver(answer=lambda job: Failed(job, "broken")).start(Settings(quiet_ms=1_000)).hear(speech(SENTENCE + "." * 50)).stop()
+
+    assert told(driver) == [0]
+
+
+def test_each_channel_has_a_quiet_of_its_own():
+    left, right = speech("#" * 40 + "." * 160), speech("#" * 140 + "." * 60, seed=1)
+    driver = Driver().start(Settings(quiet_ms=1_000), channels=2).hear(np.stack([left, right], axis=1).reshape(-1))
+
+    assert [(quiet.channel, quiet.end_ms) for quiet in driver.of(Quiet)] == [(f.channel, f.words[-1].end_ms) for f in driver.finals]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    script=st.lists(st.tuples(st.sampled_from("#."), st.integers(1, 80)), max_size=10),
+    cuts=st.lists(st.integers(0, 200_000), max_size=20),
+    lag=st.integers(0, 8),
+    judge_late=st.booleans(),
+    endpoints=st.booleans(),
+    noise=st.frozensets(st.integers(0, 3)),
+)
+def test_quiet_follows_the_same_finals_however_the_bytes_are_cut_and_however_slow_the_engine_is(
+    script, cuts, lag, judge_late, endpoints, noise
+):
+    audio = speech("".join(mark * count for mark, count in script))
+    asked = Settings(quiet_ms=500, endpoints=endpoints, max_segment_ms=2_000)
+
+    def heard_of(cuts=(), **how):
+        return told(Driver(answer=unsure_of(*noise), **how).start(asked).hear(audio, cuts).stop())
+
+    expected = heard_of()
+    assert heard_of(cuts, lag=lag, judge_late=judge_late) == expected
+    assert all(isinstance(before, int) for before, after in pairwise([None, *expected]) if isinstance(after, tuple))
+    assert sum(isinstance(one, tuple) for one in expected) <= len({one for one in expected if isinstance(one, int)} - noise)
 
 
 def test_a_setting_out_of_range_has_no_effect_and_is_told():
@@ -358,14 +511,17 @@ def test_every_state_has_its_row():
     judge_late=st.booleans(),
     encoding=st.sampled_from([Encoding.PCM_S16LE, Encoding.MULAW]),
     rate=st.sampled_from([8_000, 16_000, 44_100]),
+    endpoints=st.booleans(),
 )
-def test_however_the_bytes_are_cut_and_however_slow_the_engine_is_the_finals_are_the_same(script, cuts, lag, judge_late, encoding, rate):
+def test_however_the_bytes_are_cut_and_however_slow_the_engine_is_the_finals_are_the_same(
+    script, cuts, lag, judge_late, encoding, rate, endpoints
+):
     audio = speech("".join(mark * count for mark, count in script))
     data = audio if encoding is Encoding.PCM_S16LE else (audio.view(np.uint8) | 0x10)
 
     def finals(**how):
         at = how.pop("cuts", ())
-        driver = Driver(**how).start(Settings(max_segment_ms=2_000), encoding=encoding, sample_rate=rate)
+        driver = Driver(**how).start(Settings(endpoints=endpoints, max_segment_ms=2_000), encoding=encoding, sample_rate=rate)
         driver.hear(data, at)
         driver.stop()
         return [replace(final, revision=0) for final in driver.finals], driver.of(Closed)[0].totals["segments"]

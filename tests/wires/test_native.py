@@ -20,6 +20,7 @@ from streamer.core.events import (
     Itn,
     Keepalive,
     Language,
+    Quiet,
     Rejected,
     Settings,
     Start,
@@ -44,14 +45,18 @@ def test_an_empty_start_has_the_documented_defaults():
 
 def test_every_setting_of_start_is_read():
     message = {
-        "type": "start", "format": "mulaw", "sample_rate": 8000, "channels": 2, "language": "yue", "itn": False, "partials": False,
-        "hotwords": ["Kaldi"], "endpoint_silence_ms": 300, "max_segment_ms": 9000, "something_new": 1,
+        "type": "start", "format": "mulaw", "sample_rate": 8000, "channels": 2, "mix": True, "language": "yue", "itn": False,
+        "partials": False, "hotwords": ["Kaldi"], "endpoint_silence_ms": 300, "max_segment_ms": 9000,
+        "endpoints": False, "quiet_ms": 1000, "something_new": 1,
     }  # fmt: skip
 
     assert read(message) == Start(
-        AudioFormat(encoding=Encoding.MULAW, sample_rate=8000, channels=2),
-        Settings(language="yue", itn=False, partials=False, hotwords=("Kaldi",), endpoint_silence_ms=300, max_segment_ms=9000),
-    )
+        AudioFormat(encoding=Encoding.MULAW, sample_rate=8000, channels=2, mix=True),
+        Settings(
+            language="yue", itn=False, partials=False, hotwords=("Kaldi",), endpoint_silence_ms=300, max_segment_ms=9000,
+            endpoints=False, quiet_ms=1000,
+        ),
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -84,10 +89,12 @@ def test_control_messages_are_read(message, event):
         ({"type": "start", "hotwords": "a"}, "invalid_message", 'start.hotwords is "a", expected a list of strings'),
         ({"type": "configure", "itn": 1}, "invalid_message", "configure.itn is 1, expected true or false"),
         ({"type": "flush", "id": []}, "invalid_message", "flush.id is [], expected a string, an integer or null"),
-        ({"type": "start", "sample_rate": 10**9}, "invalid_setting", "sample_rate is 1000000000, expected one of 8000, 16000"),
+        ({"type": "start", "sample_rate": 10**9}, "invalid_setting", "sample_rate is 1000000000, expected a multiple of 25"),
         ({"type": "start", "format": "mp3"}, "invalid_setting", "format is 'mp3', expected one of pcm_s16le, pcm_f32le, mulaw, alaw"),
         ({"type": "start", "language": "fr"}, "invalid_setting", "language is 'fr', expected one of auto, zh, en, yue, ja, ko"),
         ({"type": "start", "channels": 0}, "invalid_setting", "channels is 0, expected 1 to 8"),
+        ({"type": "start", "quiet_ms": 499}, "invalid_setting", "quiet_ms is 499, expected 0 for none, or 500 to 10000"),
+        ({"type": "start", "quiet_ms": -1}, "invalid_setting", "quiet_ms is -1, expected 0 for none"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_rejected_with_the_value_and_what_was_expected(message, code, sentence):
@@ -134,6 +141,9 @@ def test_results_are_json_text():
     assert json.loads(*Native("json").encode(ErrorSent(code="x", message="y", fatal=True))) == {
         "type": "error", "code": "x", "message": "y", "fatal": True, "segment": None, "channel": None,
     }  # fmt: skip
+    assert json.loads(Native().encode(Quiet(channel=1, end_ms=2, quiet_ms=500))) == {
+        "type": "quiet", "channel": 1, "end_ms": 2, "quiet_ms": 500,
+    }  # fmt: skip
 
 
 def test_with_msgpack_results_are_the_same_objects_packed():
@@ -144,4 +154,4 @@ def test_with_msgpack_results_are_the_same_objects_packed():
 
 
 def test_every_message_has_a_name_of_its_own():
-    assert len(set(MESSAGE_TYPES.values())) == len(MESSAGE_TYPES) == 12
+    assert len(set(MESSAGE_TYPES.values())) == len(MESSAGE_TYPES) == 13
