@@ -37,7 +37,7 @@ from streamer.core.events import (
 )
 from streamer.core.evidence import SPEECHLIKE, sound_of, why_withheld
 from streamer.core.quiet import QuietWatch
-from streamer.core.richtext import emotion_of, events_of, language_of, rich_text
+from streamer.core.richtext import confidence_of, emotion_of, events_of, language_of, rich_text, words_of
 from streamer.core.sounds import SoundWatch
 from streamer.core.stabilizer import Stabilizer
 from streamer.core.trend import Trend
@@ -352,6 +352,7 @@ class Channel:
         self.partials += 1
 
     def _partial(self, segment: Segment, heard: Hypothesis, shown: tuple[str, str]) -> Partial:
+        tokens = segment.stabilizer.tokens
         return Partial(
             segment=segment.id,
             revision=segment.revision,
@@ -360,6 +361,8 @@ class Channel:
             unstable=shown[1],
             begin_ms=to_ms(segment.begin),
             end_ms=to_ms(heard.job.end),
+            words=words_of(tokens, segment.begin) if self._settings.partial_words else (),
+            confidence=confidence_of(tokens),
             language=language_of(heard.language),
             emotion=emotion_of(heard.emotion),
             events=events_of(heard.event, heard.tokens),

@@ -88,6 +88,8 @@ class Settings:
     """Inverse text normalisation: digits and punctuation as one writes them."""
     partials: bool = True
     """Results while a segment is still being spoken."""
+    partial_words: bool = False
+    """Words with times in them too; they make a partial several times as long."""
     sounds: bool = True
     """Sound events between segments, where the model can."""
     emotion_trend: bool = False
@@ -386,6 +388,8 @@ class Partial(Message):
     unstable: str
     begin_ms: int
     end_ms: int
+    words: tuple[Word, ...]
+    confidence: float | None
     language: Language | None
     emotion: Emotion | None
     events: tuple[Event, ...]

@@ -152,7 +152,7 @@ def rich_text(hypothesis: Hypothesis) -> RichText:
         emotion=emotion_of(hypothesis.emotion),
         events=events_of(hypothesis.event, tokens),
         itn=itn_of(hypothesis.itn),
-        confidence=_confidence(token for token in tokens if not is_tag(token)),
+        confidence=confidence_of(token for token in tokens if not is_tag(token)),
     )
 
 
@@ -205,11 +205,11 @@ def _word(group: list[Token], origin: int) -> Word:
         text="".join(token.text for token in group).strip(),
         begin_ms=to_ms(origin + group[0].begin),
         end_ms=to_ms(origin + spoken[-1].end),
-        confidence=_confidence(spoken),
+        confidence=confidence_of(spoken),
     )
 
 
-def _confidence(tokens: Iterable[Token]) -> float | None:
+def confidence_of(tokens: Iterable[Token]) -> float | None:
     """Geometric mean of the tokens' probabilities: one doubtful token shows, whatever the length."""
     given = [token.p for token in tokens if token.p is not None]
     if not given:

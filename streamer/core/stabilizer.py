@@ -21,6 +21,11 @@ class Stabilizer:
         self._previous: list[Token] = []  # the last hypothesis, after what was promised
 
     @property
+    def tokens(self) -> list[Token]:
+        """What is shown, promised or not; times count from the segment's begin."""
+        return self._promised + self._previous
+
+    @property
     def stable(self) -> str:
         """What was promised so far."""
         return _text(self._promised).lstrip()

@@ -98,15 +98,13 @@ class Deepgram:
                 return (Rejected(InvalidMessage(UNREADABLE)),)
 
     def encode(self, message: Message) -> Iterator[Payload]:
+        if isinstance(message, SessionCreated):
+            self._model, self._can_prefer = message.model, message.capabilities.hotwords
         for found in self._said(message):
             yield to_json(found)
 
     def _said(self, message: Message) -> Iterator[dict[str, Any]]:
         match message:
-            case SessionCreated():
-                self._model, self._can_prefer = message.model, message.capabilities.hotwords
-            case SessionConfigured() if self._configured:  # nobody waits for an answer to the query
-                yield self._configure_answer(self._configured.pop(0), message.settings.hotwords)
             case Partial():
                 words, text = message.words, message.stable + message.unstable
                 yield self._results(message, text, words, is_final=False)
@@ -115,13 +113,21 @@ class Deepgram:
                 if flushed and self._finalized:
                     self._finalized[0] = True
                 yield self._results(message, message.text, message.words, is_final=True, reason=message.end_reason)
-            case ErrorSent(code=InvalidMessage.code):
-                yield {"type": "Error", "variant": "SchemaError", "description": message.message}
             case ErrorSent(segment=int(), channel=int(channel)):
                 yield self._empty(channel, from_finalize=False)  # what was said there is lost, and nobody may wait for it
             case Flushed():
                 if not (self._finalized and self._finalized.pop(0)):
                     yield self._empty(0, from_finalize=True)
+            case _:
+                yield from self._told(message)
+
+    def _told(self, message: Message) -> Iterator[dict[str, Any]]:
+        """What is not a result."""
+        match message:
+            case SessionConfigured() if self._configured:  # nobody waits for an answer to the query
+                yield self._configure_answer(self._configured.pop(0), message.settings.hotwords)
+            case ErrorSent(code=InvalidMessage.code):
+                yield {"type": "Error", "variant": "SchemaError", "description": message.message}
             case SpeechStarted(channel=channel) if self._asked.vad_events:
                 yield {"type": "SpeechStarted", "channel": self._of(channel), "timestamp": message.begin_ms / 1000}
             case Quiet(channel=channel):

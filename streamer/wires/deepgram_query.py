@@ -53,6 +53,7 @@ def read_query(query: Query) -> Asked:
             language=_language(query),
             itn=any(_flag(query, name) for name in ITN_FEATURES),
             partials=_flag(query, "interim_results"),
+            partial_words=_flag(query, "interim_results"),
             sounds=False,
             hotwords=_hotwords(query),
             endpoints=(_last(query, "endpointing") or "").lower() != "false",

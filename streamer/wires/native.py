@@ -71,6 +71,7 @@ SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "language": _STRING,
     "itn": _BOOLEAN,
     "partials": _BOOLEAN,
+    "partial_words": _BOOLEAN,
     "sounds": _BOOLEAN,
     "emotion_trend": _BOOLEAN,
     "hotwords": _STRINGS,

@@ -12,6 +12,8 @@ def partial(text, segment=0, audio_end_ms=0, stable=""):
         unstable=text,
         begin_ms=0,
         end_ms=audio_end_ms,
+        words=(),
+        confidence=None,
         language=None,
         emotion=None,
         events=(),

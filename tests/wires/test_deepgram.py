@@ -140,6 +140,7 @@ def test_every_wish_becomes_a_setting_and_what_nobody_knows_is_ignored():
         language="yue",
         itn=True,
         partials=True,
+        partial_words=True,
         sounds=False,
         hotwords=("Alibaba", "Tongyi", "streamer"),
         endpoint_silence_ms=300,

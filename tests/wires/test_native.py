@@ -141,7 +141,7 @@ def test_results_are_json_text():
     assert json.loads(*Native("json").encode(ErrorSent(code="x", message="y", fatal=True))) == {
         "type": "error", "code": "x", "message": "y", "fatal": True, "segment": None, "channel": None,
     }  # fmt: skip
-    assert json.loads(Native().encode(Quiet(channel=1, end_ms=2, quiet_ms=500))) == {
+    assert json.loads(*Native().encode(Quiet(channel=1, end_ms=2, quiet_ms=500))) == {
         "type": "quiet", "channel": 1, "end_ms": 2, "quiet_ms": 500,
     }  # fmt: skip
 
