@@ -118,6 +118,22 @@ def test_partials_of_a_long_segment_hear_a_bounded_window_and_its_text_has_no_se
     assert len(shown.split()) > 80
 
 
+def test_partials_have_the_words_that_they_show_where_they_are_asked_for():
+    audio = speech("." * 50 + "#" * 1400)
+    plain = Driver().start(Settings(max_segment_ms=30_000)).hear(audio, cuts=range(0, 2_000_000, 640)).partials
+    worded = Driver().start(Settings(max_segment_ms=30_000, partial_words=True)).hear(audio, cuts=range(0, 2_000_000, 640)).partials
+
+    assert [(one.stable, one.unstable) for one in plain] == [(one.stable, one.unstable) for one in worded]
+    assert not any(one.words for one in plain)
+    for one in worded:  # of windows too, whose hypotheses begin in the middle
+        assert [word.text for word in one.words] == (one.stable + one.unstable).split()
+        edges = [edge for word in one.words for edge in (word.begin_ms, word.end_ms)]
+        assert edges == sorted(edges)
+        assert one.begin_ms <= edges[0] and edges[-1] <= one.end_ms
+        assert one.confidence == pytest.approx(0.9)
+    assert len(worded[-1].words) > 80
+
+
 def test_partials_can_be_switched_off():
     driver = Driver().start(Settings(partials=False)).hear(speech(SENTENCE), cuts=range(0, 100_000, 640))
 
