@@ -62,7 +62,7 @@ def make_install() -> list[str]:
     """What `make install` runs, variables filled in: the recipes that make the environment, without its bookkeeping."""
     text = (ROOT / "Makefile").read_text(encoding="utf-8")
     variables = dict(re.findall(r"^(\w+)\s*[:?]?=[ \t]*(.*)$", text, re.MULTILINE))
-    while "$(" in (filled := re.sub(r"\$\((\w+)\)", lambda name: variables[name[1]], text)):
+    while (filled := re.sub(r"\$\((\w+)\)", lambda name: variables.get(name[1], name[0]), text)) != text:
         text = filled
     recipes = dict(re.findall(r"^(\S+):[^=\n]*\n((?:\t.*\n)+)", filled, re.MULTILINE))
     lines = (recipes[".venv/.created"] + recipes[".venv/.installed"]).split("\n")
