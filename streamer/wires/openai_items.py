@@ -29,13 +29,13 @@ Event = tuple[str, dict[str, Any]]
 
 TRANSCRIPTION: Final = "conversation.item.input_audio_transcription."
 ENDS_TURN: Final = ("flush", "stop")  # reasons after which a turn is over, whoever detects turns
-SLACK_MS: Final = 20  # resampled audio is not a sample longer or shorter than this
+SLACK_MS: Final = 20  # between received and resampled audio, at most; no segment is as short
 FLOOR_P: Final = 1e-6  # keeps the logarithm of a probability finite
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Item:
-    """One turn. ``said`` is the sum of its deltas, of which what belongs to the first open segment follows ``base``."""
+    """One turn. ``said`` is the sum of its deltas; those of the segment whose final comes next follow ``base``."""
 
     id: str
     segments: list[int] = field(default_factory=list)  # whose finals are still to come, in order
@@ -94,9 +94,10 @@ class Items:
                 yield from self._settle(segment, message)
             case Flushed():
                 yield from self._answer(self._asked.popleft())
-            case Closed() if rest := self._rest():
-                yield from self._commit(rest)
-                yield from self._complete(rest)
+            case Closed():
+                if rest := self._rest():
+                    yield from self._commit(rest)
+                    yield from self._complete(rest)
             case _:
                 pass
 

@@ -50,7 +50,7 @@ class OpenAIRealtime:
         self._items = Items(handshake.session_id)
         self._format: AudioFormat | None = None  # until the session has started
         self._bytes = self._events = 0
-        self._unanswered: deque[bool] = deque()  # of each change of settings, whether the client asked for it
+        self._unanswered: deque[bool] = deque()  # settings that are still to come into force, and whether the client waits for that
         self._created: SessionCreated | None = None
 
     def open(self) -> tuple[Input, ...]:
@@ -77,14 +77,18 @@ class OpenAIRealtime:
         return (Rejected(InvalidMessage(UNREADABLE)),)
 
     def _hear(self, audio: bytes) -> tuple[Input, ...]:
-        start = () if self._format else self._start(DEFAULT_FORMAT, {}, asked=False)
+        start = self._started()
         self._bytes += len(audio)
         return (*start, Audio(audio))
 
     def _flush(self, *, clear: bool) -> tuple[Input, ...]:
-        start = () if self._format else self._start(DEFAULT_FORMAT, {}, asked=False)
+        start = self._started()
         self._items.ask(self._received_ms, clear=clear)
         return (*start, Flush())
+
+    def _started(self) -> tuple[Input, ...]:
+        """A client that has asked for nothing gets the defaults, and no answer."""
+        return () if self._format else self._start(DEFAULT_FORMAT, {}, asked=False)
 
     def _update(self, session: Mapping[str, Any], *, legacy: bool) -> tuple[Input, ...]:
         update = read_update(session)
@@ -107,10 +111,13 @@ class OpenAIRealtime:
         width = 2 if self._format.encoding is Encoding.PCM_S16LE else 1
         return self._bytes * 1000 // (width * self._format.sample_rate)
 
-    def encode(self, message: Message) -> Iterator[Payload]:
-        for kind, fields in self._told(message):
-            self._events += 1
-            yield to_json({"type": kind, "event_id": f"event_{self._id}_{self._events}", **fields})
+    def encode(self, message: Message) -> list[Payload]:
+        """At once, not as they are written: what one message changes holds for the next, which may come while the socket is slow."""
+        return [to_json({"type": kind, "event_id": self._event_id(), **fields}) for kind, fields in self._told(message)]
+
+    def _event_id(self) -> str:
+        self._events += 1
+        return f"event_{self._id}_{self._events}"
 
     def _told(self, message: Message) -> Iterator[Event]:
         match message:
@@ -120,9 +127,12 @@ class OpenAIRealtime:
             case ErrorSent(fatal=True):
                 error = {"type": "invalid_request_error", "code": message.code, "message": message.message, "param": None, "event_id": None}
                 yield "error", {"error": error}
-            case SessionConfigured() if self._unanswered.popleft():
-                kind = "transcription_session.updated" if self._items.legacy else "session.updated"
-                yield kind, self._session(message.format, message.settings)
+            case SessionConfigured():
+                if self._unanswered.popleft():
+                    kind = "transcription_session.updated" if self._items.legacy else "session.updated"
+                    yield kind, self._session(message.format, message.settings)
+            case _:
+                pass
         yield from self._items.told(message)
 
     def _session(self, format: AudioFormat, settings: Settings) -> dict[str, Any]:
