@@ -11,6 +11,7 @@ from typing import Any, Final
 from streamer.core.events import MAX_CHANNELS, AudioFormat, Encoding, Settings, Start
 from streamer.errors import InvalidSetting
 from streamer.wires import Refused
+from streamer.wires.languages import by_tag
 
 Query = Mapping[str, Sequence[str]]
 
@@ -26,8 +27,6 @@ ENCODINGS: Final[Mapping[str, Encoding]] = {
 TELEPHONE: Final = (Encoding.MULAW, Encoding.ALAW)
 TELEPHONE_RATE: Final = 8_000
 LARGEST: Final = 1_000_000  # of any number; most have bounds of their own
-LANGUAGES: Final[Mapping[str, str]] = {"zh-hk": "yue", "yue": "yue", "zh": "zh", "cmn": "zh", "en": "en", "ja": "ja", "ko": "ko"}
-"""By tag, and by its first part; any other, ``multi`` among them, is for the model to find out."""
 ENDPOINTING_MS: Final = (100, 5_000)
 UTTERANCE_END_MS: Final = (500, 10_000)
 ITN_FEATURES: Final = ("punctuate", "smart_format", "numerals")
@@ -50,7 +49,7 @@ def read_query(query: Query) -> Asked:
     try:
         audio = _audio(query, channels, mix=channels > 1 and not apart)
         settings = Settings(
-            language=_language(query),
+            language=by_tag(_last(query, "language") or ""),
             itn=any(_flag(query, name) for name in ITN_FEATURES),
             partials=_flag(query, "interim_results"),
             partial_words=_flag(query, "interim_results"),
@@ -97,11 +96,6 @@ def _encoding(query: Query) -> Encoding:
     if name.lower() not in ENCODINGS:
         raise _refused(f"encoding is {name[:40]!r}, expected one of {', '.join(ENCODINGS)}, or none for audio in a container")
     return ENCODINGS[name.lower()]
-
-
-def _language(query: Query) -> str:
-    tag = (_last(query, "language") or "").lower()
-    return LANGUAGES.get(tag) or LANGUAGES.get(tag.partition("-")[0], "auto")
 
 
 def _endpoint_silence_ms(query: Query) -> int:

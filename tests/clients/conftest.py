@@ -57,13 +57,13 @@ def written(path, *channels, rate=RATE):
 
 @pytest.fixture
 def said(server):
-    """Runs a client's ``speak.py`` in its own environment; gives what it printed."""
+    """Runs a client's ``speak.py``, or another script of its, in its own environment; gives what it printed."""
 
-    def run(client, path, *options):
+    def run(client, path, *options, script="speak.py"):
         python = ENVIRONMENTS / client / "bin" / "python"
         if not python.exists():
             pytest.skip(f"{client} has no environment; `make test-clients` builds it")
-        command = [str(python), str(HERE / client / "speak.py"), server, str(path), *options]
+        command = [str(python), str(HERE / client / script), server, str(path), *options]
         done = subprocess.run(command, capture_output=True, text=True, timeout=SPOKE_S, check=False)
         assert done.returncode == 0, done.stderr[-3_000:]
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
