@@ -139,7 +139,7 @@ class Connection:
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
         self._audio_ms = 0
         self._heard: float | None = None  # since when the reader waits; not while it is at work
-        self._idle = False
+        self._idle = self._writing = False
         self.done = asyncio.Event()
         """Set when the last message has been written, or nobody reads any more."""
         self._began = time.monotonic()
@@ -238,9 +238,11 @@ class Connection:
         stall = self._rooms.limits.stall_s
         try:
             while (message := await self._outbox.next()) is not None:
+                self._writing = True  # what a message is on the wire stays together
                 for payload in self._wire.encode(message):
                     async with asyncio.timeout(stall):
                         await self._socket.send(payload)
+                self._writing = False
                 self._count(message)
             assert self._outbox.close
             async with asyncio.timeout(stall):
@@ -259,7 +261,7 @@ class Connection:
     def _send(self, message: Message) -> None:
         if isinstance(message, SpeechEnded):
             self._ended[message.segment] = time.monotonic()
-        if not self._outbox and self._socket.transport.get_write_buffer_size() < AT_ONCE_BYTES:
+        if not self._writing and not self._outbox and self._socket.transport.get_write_buffer_size() < AT_ONCE_BYTES:
             for payload in self._wire.encode(message):
                 broadcast((self._socket,), payload)
             self._count(message)
