@@ -126,7 +126,7 @@ def test_a_socket_elsewhere_is_refused_with_a_sentence(server):
         talk(server.url.replace("http", "ws") + "/elsewhere")
 
     assert refused.value.response.status_code == 404
-    assert refused.value.response.body == b"no WebSocket is at /elsewhere; they are at /ws, /v1/listen\n"
+    assert refused.value.response.body == b"no WebSocket is at /elsewhere; they are at /ws, /v1/listen, /funasr, /funasr/realtime\n"
 
 
 @pytest.mark.parametrize(
