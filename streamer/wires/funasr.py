@@ -41,7 +41,8 @@ SUBPROTOCOL: Final = "binary"
 PYTHON: Final = ("is_end", "encoder_chunk_look_back", "decoder_chunk_look_back")
 """Not ``chunk_interval``: the html5 page sends it, and hangs up at the first ``is_final``."""
 ENDING: Final = ("flush", "stop")  # reasons of a final after which none of its turn will come
-SENTENCES: Final = 500  # of an offline answer; a longer turn is answered in pieces, of which only the last is final
+SENTENCES: Final = 200
+"""Of an offline answer: with its times it is below the MiB that clients read. A longer turn is answered in pieces; the last is final."""
 UNREADABLE: Final = "a text message is not a JSON object, such as {'mode': '2pass', 'is_speaking': true}; audio goes into binary messages"
 
 
@@ -230,13 +231,15 @@ class FunASR:
         }
 
     def _error(self, turn: Turn, error: ErrorSent) -> dict[str, Any]:
+        half = "online"  # which changes nothing of what is shown
         if error.segment is not None:
             self._leave(error.segment)
             turn.errors.append(error.message)
+            half = "offline"
         if error.fatal:  # which is the last answer
             self._turns[0] = Turn(turn.asked)
         text = f"ERROR. {error.message}" if error.code == InvalidAudio.code else ""
-        return self._result(turn, "offline", text, is_final=error.fatal, error=error.message)
+        return self._result(turn, half, text, is_final=error.fatal, error=error.message)
 
     def _ended(self, turn: Turn) -> Iterator[dict[str, Any]]:
         if turn.asked.mode == "offline":

@@ -116,9 +116,10 @@ class Commands:
             case FinalMessage() if self._starts and message.begin_ms + message.end_ms > 2 * self._starts[0]:
                 self._early.append(message)
             case FinalMessage():
-                self._spoken.pop(message.segment, None)
+                shown = self._spoken.pop(message.segment, None)
                 if message.text:
                     self._add(message)
+                if message.text or shown:
                     yield self._result()
             case ErrorSent():
                 if message.segment is not None:

@@ -6,9 +6,13 @@ from itertools import pairwise
 
 import pytest
 
+from tests.clients.conftest import ENVIRONMENTS
 from tests.clients.funasr import html5_page, openclaw, realtime, wss_client, xiaozhi
 from tests.clients.test_deepgram import BEGIN, plain
 from tests.serving import serving
+
+# These need no environment, but a minute and a half in real time, which `make test` has no use for.
+pytestmark = pytest.mark.skipif(not ENVIRONMENTS.is_dir(), reason="`make test-clients` runs the clients of others")
 
 
 @pytest.fixture(scope="session")

@@ -311,7 +311,7 @@ def test_a_very_long_offline_answer_comes_in_pieces():
     spoken.decode(bytes(32_000))
     spoken.decode(END)
     results = said(spoken, *(english("a", n) for n in range(600)), Flushed(id=None))
-    assert [(len(one["text"].split()), one["is_final"]) for one in results] == [(500, False), (100, True)]
+    assert [(len(one["text"].split()), one["is_final"]) for one in results] == [(200, False), (200, False), (200, False), (0, True)]
 
 
 def test_tags_can_be_done_without():
@@ -362,7 +362,7 @@ def test_a_file_that_cannot_be_decoded_is_told_as_the_cpp_server_does():
     spoken.decode(END)
     broken = ErrorSent(code="invalid_audio", message="the container is cut off", fatal=True)
     assert short(said(spoken, broken, Closed(reason="invalid_audio", totals={}))) == [
-        ("2pass-offline", "ERROR. the container is cut off", True)
+        ("2pass-online", "ERROR. the container is cut off", True)
     ]
 
 

@@ -134,6 +134,12 @@ def test_what_cannot_be_done_is_told_and_nothing_more(command, sentence):
     assert error["error"] == error["message"]  # as their server names it
 
 
+def test_what_is_withheld_is_no_longer_being_said():
+    spoken = Commands()
+    *_, last = said(spoken, PARTIAL, replace(FINAL, text="", words=(), withheld="noise"))
+    assert (last["partial"], last["sentences"]) == ("", [])
+
+
 def test_a_segment_that_failed_is_no_longer_being_said():
     spoken = Commands()
     failed = ErrorSent(code="transcription_failed", message="no", fatal=False, segment=0, channel=0)
