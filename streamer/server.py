@@ -27,7 +27,7 @@ from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
 from streamer.vad import Judge
 from streamer.wires import Handshake, Refused
-from streamer.wires.routes import BY_PATH, ROUTES
+from streamer.wires.routes import ROUTES, route_to
 
 logger: Final = logging.getLogger(__name__)
 
@@ -180,7 +180,7 @@ class Server:
         return respond(HTTPStatus.OK, await self._company.exposition(self.metrics), self.metrics.content_type)
 
     def _admit(self, socket: DirectConnection, path: str, request: Request) -> Response | None:
-        route = BY_PATH.get(path)
+        route = route_to(path, _offered(request))
         if route is None:
             self.metrics.refused.labels("path").inc()
             places = ", ".join(route.paths[0] for route in ROUTES)
@@ -240,7 +240,9 @@ def _offered(request: Request) -> list[str]:
 def _choose_subprotocol(socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     assert isinstance(socket, DirectConnection)
     assert socket.request
-    chosen = BY_PATH[socket.request.path.partition("?")[0]].subprotocol(offered)
+    route = route_to(socket.request.path.partition("?")[0], offered)
+    assert route, "admission lets nobody in elsewhere"
+    chosen = route.subprotocol(offered)
     return Subprotocol(chosen) if chosen else None
 
 

@@ -121,12 +121,28 @@ def test_metrics_count_what_happened(server):
     assert server.metric("streamer_ready") == 1.0
 
 
+def test_a_subprotocol_that_another_wire_has_claimed_means_that_wire(server):
+    async def conversation():
+        async with connect(server.url.replace("http", "ws", 1), subprotocols=["binary"]) as socket:
+            await socket.send('{"mode": "offline", "is_speaking": true}')
+            await socket.send(SENTENCE.tobytes())
+            await socket.send('{"is_speaking": false}')
+            return socket.subprotocol, json.loads(await asyncio.wait_for(socket.recv(), 10))
+
+    agreed, answer = asyncio.run(conversation())
+    assert agreed == "binary"
+    assert (answer["mode"], answer["is_final"]) == ("offline", True)
+    assert answer["text"].startswith("<|en|><|NEUTRAL|><|Speech|><|withitn|>")
+
+
 def test_a_socket_elsewhere_is_refused_with_a_sentence(server):
     with pytest.raises(InvalidStatus) as refused:
         talk(server.url.replace("http", "ws") + "/elsewhere")
 
     assert refused.value.response.status_code == 404
-    assert refused.value.response.body == b"no WebSocket is at /elsewhere; they are at /ws, /v1/listen, /v1/realtime\n"
+    places = b"/ws, /v1/listen, /v1/realtime, /funasr, /funasr/realtime"
+    assert refused.value.response.body == b"no WebSocket is at /elsewhere; they are at " + places + b"
+"
 
 
 @pytest.mark.parametrize(

@@ -66,3 +66,5 @@ class Route:
     """Which of the offered ones is agreed on; none of them is not an error."""
     open: Callable[[Handshake], Wire]
     """Raises ``Refused``."""
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """Another wire's path, and the subprotocol whose offer there means this one."""

@@ -28,3 +28,11 @@ _JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), defau
 def to_json(value: object) -> str:
     """Compact, and not only of what JSON knows."""
     return _JSON.encode(value)
+
+
+def read_json(data: str | bytes) -> Any:
+    """A client's JSON. Raises ``ValueError`` or ``RecursionError``: also for halves of characters, which JSON can write and UTF-8 cannot."""
+    value = json.loads(data)
+    if (rb"\u" if isinstance(data, bytes) else r"\u") in data:  # type: ignore[operator]
+        json.dumps(value, ensure_ascii=False).encode()
+    return value

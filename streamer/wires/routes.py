@@ -1,8 +1,15 @@
-"""Which wire is spoken where. A path belongs to one wire."""
+"""Which wire is spoken where. A path belongs to one wire, but for those who offer a subprotocol that another has claimed there."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from streamer.wires import deepgram, native, openai_realtime
+from streamer.wires import Route, deepgram, funasr, funasr_commands, native, openai_realtime
 
-ROUTES: Final = (native.ROUTE, deepgram.ROUTE, openai_realtime.ROUTE)
+ROUTES: Final = (native.ROUTE, deepgram.ROUTE, openai_realtime.ROUTE, funasr.ROUTE, funasr_commands.ROUTE)
 BY_PATH: Final = {path: route for route in ROUTES for path in route.paths}
+
+
+def route_to(path: str, offered: Sequence[str]) -> Route | None:
+    """The wire for who asks for a path and offers these subprotocols, if there is one."""
+    claimed = (route for route in ROUTES if path in route.claims and route.claims[path] in offered)
+    return next(claimed, BY_PATH.get(path))
