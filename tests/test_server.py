@@ -141,8 +141,7 @@ def test_a_socket_elsewhere_is_refused_with_a_sentence(server):
 
     assert refused.value.response.status_code == 404
     places = b"/ws, /v1/listen, /v1/realtime, /funasr, /funasr/realtime"
-    assert refused.value.response.body == b"no WebSocket is at /elsewhere; they are at " + places + b"
-"
+    assert refused.value.response.body == b"no WebSocket is at /elsewhere; they are at " + places + b"\n"
 
 
 @pytest.mark.parametrize(

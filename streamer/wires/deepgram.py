@@ -6,7 +6,6 @@ knows beyond Deepgram's rides as ``sensevoice`` in each alternative: their model
 """
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -34,7 +33,7 @@ from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage
 from streamer.wires import Handshake, Payload, Route
 from streamer.wires.deepgram_query import read_changes, read_query
-from streamer.wires.plain import to_json
+from streamer.wires.plain import read_json, to_json
 
 PATH: Final = "/v1/listen"
 TOKENS: Final = ("token", "bearer")
@@ -80,7 +79,7 @@ class Deepgram:
             self._sha256.update(data)
             return (Audio(data),) if data else (Stop(),)
         try:
-            message = json.loads(data)
+            message = read_json(data)
         except (ValueError, RecursionError):
             message = None
         match message:

@@ -6,7 +6,6 @@ C++ server otherwise. They differ in ``is_final``: Python says it of every whole
 ``2pass-online`` and ``online`` texts are increments that are never taken back; a sentence's text begins with SenseVoice's tags.
 """
 
-import json
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
@@ -34,7 +33,7 @@ from streamer.errors import InvalidAudio, InvalidMessage, InvalidSetting
 from streamer.wires import Handshake, Payload, Route
 from streamer.wires.funasr_config import Asked, read_config
 from streamer.wires.funasr_text import after, joined, padded, stamp_sents, stamps, tags_of, unsaid
-from streamer.wires.plain import to_json
+from streamer.wires.plain import read_json, to_json
 
 PATH: Final = "/funasr"
 SUBPROTOCOL: Final = "binary"
@@ -90,7 +89,7 @@ class FunASR:
             self._bytes += len(data)
             return (*self._begin(), Audio(data))
         try:
-            message = json.loads(data)
+            message = read_json(data)
         except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):

@@ -1,12 +1,12 @@
 """The configuration that FunASR's clients send as JSON text: all of it first, and what changes of it later."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from streamer.core.events import LANGUAGES, AudioFormat, Encoding, Settings
 from streamer.errors import InvalidSetting
+from streamer.wires.plain import read_json
 
 MODES: Final = ("offline", "online", "2pass")
 SHOWN: Final = 200  # characters of a wav_name, which every message repeats
@@ -54,7 +54,7 @@ def read_hotwords(value: object) -> tuple[str, ...]:
     """A JSON object of words and weights, itself or as a string; or a string of words between spaces or commas."""
     if isinstance(value, str):
         try:
-            inner = json.loads(value)
+            inner = read_json(value)
         except (ValueError, RecursionError):
             inner = None
         value = inner if isinstance(inner, dict | list) else value.replace(",", " ").split()

@@ -35,7 +35,7 @@ from streamer.core.events import (
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage, InvalidSetting, SessionError
 from streamer.wires import Payload, Route
-from streamer.wires.plain import plain, to_json
+from streamer.wires.plain import plain, read_json, to_json
 
 MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     SessionCreated: "session.created",
@@ -138,7 +138,7 @@ ROUTE: Final = Route(
 
 def _read(data: str) -> Input:
     try:
-        message = json.loads(data)
+        message = read_json(data)
     except (ValueError, RecursionError) as error:
         raise InvalidMessage(f"a text message is not JSON ({error}); audio goes into binary messages") from None
     if not isinstance(message, dict):

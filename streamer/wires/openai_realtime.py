@@ -4,7 +4,6 @@ All messages are JSON, audio in them base64. The session starts with the first `
 over any ``error``, so none is sent that does not end the session.
 """
 
-import json
 from base64 import b64decode
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ from streamer.errors import InvalidAudio, InvalidMessage
 from streamer.wires import Handshake, Payload, Route
 from streamer.wires.openai_items import Event, Items
 from streamer.wires.openai_session import DEFAULT_FORMAT, DEFAULTS, LOGPROBS, read_update, told_session
-from streamer.wires.plain import to_json
+from streamer.wires.plain import read_json, to_json
 
 PATH: Final = "/v1/realtime"
 SUBPROTOCOL: Final = "realtime"
@@ -61,7 +60,7 @@ class OpenAIRealtime:
 
     def decode(self, data: Payload) -> tuple[Input, ...]:
         try:
-            match json.loads(data):
+            match read_json(data):
                 case {"type": "input_audio_buffer.append", "audio": str(audio)}:
                     return self._hear(b64decode(audio, validate=True))
                 case {"type": "input_audio_buffer.commit"}:

@@ -31,8 +31,12 @@ def to_json(value: object) -> str:
 
 
 def read_json(data: str | bytes) -> Any:
-    """A client's JSON. Raises ``ValueError`` or ``RecursionError``: also for halves of characters, which JSON can write and UTF-8 cannot."""
-    value = json.loads(data)
-    if (rb"\u" if isinstance(data, bytes) else r"\u") in data:  # type: ignore[operator]
+    """A client's JSON. Raises ``ValueError`` or ``RecursionError``.
+
+    Halves of characters are refused too: JSON can write them, and UTF-8 could not say them again.
+    """
+    text = data if isinstance(data, str) else data.decode()
+    value = json.loads(text)
+    if "\\u" in text:
         json.dumps(value, ensure_ascii=False).encode()
     return value

@@ -155,3 +155,10 @@ def test_with_msgpack_results_are_the_same_objects_packed():
 
 def test_every_message_has_a_name_of_its_own():
     assert len(set(MESSAGE_TYPES.values())) == len(MESSAGE_TYPES) == 13
+
+
+def test_half_a_character_is_refused_where_it_comes_in_and_breaks_nothing_where_it_would_go_out():
+    (event,) = Native().decode('{"type": "flush", "id": "\\ud800"}')
+    assert isinstance(event, Rejected)
+    (event,) = Native().decode('{"type": "flush", "id": "\\ud83d\\ude00"}')
+    assert event == Flush("\U0001f600")
