@@ -47,6 +47,8 @@ wanted parity && step parity 120 python3 -m pytest tests/engine/test_packed.py t
 wanted precision && bench precision 90 precision --model "$model" miniature
 wanted engine && bench engine 120 engine --model "$model" --device cuda --precision float32 tf32 bfloat16 --seconds 0.2 \
     --batch 1 4 16 64 128 256 --length-s 1 2.5 5 10 30
+wanted engine && bench engine-unread 90 engine --model "$model" --device cuda --precision tf32 bfloat16 --unread --seconds 0.2 \
+    --batch 64 128 256 --length-s 1 2.5 5
 wanted peers && bench peers 120 peers --model "$model" --device cuda --servers --segments 96 --turns 3 --batch 16 64
 wanted article && bench article 90 load --article --model "$model" --device cuda --workers 2
 wanted load && bench load 240 load --find-capacity --model "$model" --device cuda --workers "${WORKERS:-8}" \
