@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from streamer.bench.contestants import Contestant, ids_of
-from streamer.core.events import LANGUAGES, SAMPLE_RATE, Job, JobKind, Samples
+from streamer.bench.jobs import whole
+from streamer.core.events import LANGUAGES, SAMPLE_RATE, Job, Samples
 
 Clocks = tuple[Callable[[], float], Callable[[], float]]
 
@@ -80,17 +81,5 @@ def _jobs(speech: Samples, batch: int, length_s: float, turn: int) -> list[Job]:
     jobs = []
     for n in range(batch):
         begin = (turn * batch + n) * 33_333 % max(1, len(speech) - length)
-        samples = np.resize(speech[begin:], length)
-        jobs.append(
-            Job(
-                session="",
-                channel=0,
-                segment=n,
-                kind=JobKind.FINAL,
-                begin=0,
-                end=length,
-                samples=samples,
-                language=LANGUAGES[(turn + n) % len(LANGUAGES)],
-            )
-        )
+        jobs.append(whole(np.resize(speech[begin:], length), n, LANGUAGES[(turn + n) % len(LANGUAGES)]))
     return jobs

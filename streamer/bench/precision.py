@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from streamer.bench.contestants import Contestant, ids_of
-from streamer.core.events import LANGUAGES, SAMPLE_RATE, Job, JobKind, Samples
+from streamer.bench.jobs import whole
+from streamer.core.events import LANGUAGES, SAMPLE_RATE, Job, Samples
 from streamer.engine.rows import Rows
 
 LENGTHS_S: Final = (0.4, 12.0)
@@ -21,9 +22,7 @@ def speech_jobs(speech: Samples, count: int, seed: int = 0) -> list[Job]:
     for n in range(count):
         length = min(len(speech), int(random.uniform(*LENGTHS_S) * SAMPLE_RATE))
         begin = random.randrange(len(speech) - length + 1)
-        samples = speech[begin : begin + length]
-        language = LANGUAGES[n % len(LANGUAGES)]
-        jobs.append(Job(session="", channel=0, segment=n, kind=JobKind.FINAL, begin=0, end=length, samples=samples, language=language))
+        jobs.append(whole(speech[begin : begin + length], n, LANGUAGES[n % len(LANGUAGES)]))
     return jobs
 
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from streamer.bench.jobs import whole
 from streamer.bench.machine import gpu_name
-from streamer.core.events import SAMPLE_RATE, Failed, Job, JobKind, Samples
+from streamer.core.events import SAMPLE_RATE, Failed, Samples
 from streamer.engine import Engine, OutOfMemory
 from streamer.engine.load import load_engine
 from streamer.engine.models import Found
@@ -126,7 +127,7 @@ def _forward_ms(engine: Engine, speech: Samples, batch: int, length_s: float, pl
     took: list[float] = []
     over = perf_counter() + plan.seconds
     while len(took) <= LEAST_RUNS or (perf_counter() < over and len(took) <= MOST_RUNS):
-        jobs = [_job(speech[(at := next(offsets)) : at + length], next(numbers)) for _ in range(batch)]
+        jobs = [whole(speech[(at := next(offsets)) : at + length], next(numbers)) for _ in range(batch)]
         before = perf_counter()
         answers = engine.transcribe(jobs)
         took.append(1000 * (perf_counter() - before))
@@ -134,7 +135,3 @@ def _forward_ms(engine: Engine, speech: Samples, batch: int, length_s: float, pl
             if isinstance(answer, Failed):
                 raise ConfigurationError(f"{engine.info.name} could not decode {length_s:g} s of speech: {answer.reason}")
     return median(took[1:])
-
-
-def _job(samples: Samples, number: int) -> Job:
-    return Job(session="", channel=0, segment=number, kind=JobKind.FINAL, begin=0, end=len(samples), samples=samples)

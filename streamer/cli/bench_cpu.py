@@ -5,6 +5,7 @@ import sys
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
+from streamer.cli.bench_model import sensevoice_folder
 from streamer.cli.bench_output import add_output_arguments, check_outputs, command_of, count, positive, write_outputs
 from streamer.errors import ConfigurationError
 
@@ -30,17 +31,14 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     from streamer.bench.cpu import Shapes, compare
     from streamer.bench.load.speech import phrases_at_hand
     from streamer.bench.machine import machine
-    from streamer.engine.models import Kind, Models
 
     check_outputs(arguments)
-    found = Models(settings.models, say=lambda sentence: print(sentence, file=sys.stderr)).find(arguments.model or settings.model)
-    if found.kind is not Kind.SENSEVOICE or found.path is None:
-        raise ConfigurationError(f"the model to compare is {found.kind}, expected a SenseVoice with its model.pt: name one with --model")
+    folder = sensevoice_folder(settings, arguments.model)
     speech: Samples = np.concatenate(phrases_at_hand())
     shapes = Shapes(batches=arguments.batch, lengths_s=arguments.length_s, turns=arguments.turns)
     figures = []
     for threads in arguments.threads:
-        known = contestants(found.path, threads)
+        known = contestants(folder, threads)
         names = arguments.runtime or list(known)
         if not known.keys() >= set(names):
             raise ConfigurationError(f"--runtime is {' '.join(names)!r}, expected some of: {', '.join(map(repr, known))}")

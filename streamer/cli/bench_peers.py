@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from streamer.cli.bench_model import sensevoice_folder
 from streamer.cli.bench_output import add_output_arguments, check_outputs, command_of, count, write_outputs
 from streamer.errors import ConfigurationError
 
@@ -57,7 +58,7 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     names = [*OURS, *SERVERS] if arguments.servers is None else arguments.servers
     if not {*OURS, *SERVERS} >= set(names):
         raise ConfigurationError(f"--servers is {' '.join(names)!r}, expected some of: {', '.join(map(repr, [*OURS, *SERVERS]))}")
-    folder = _folder(arguments, settings)
+    folder = sensevoice_folder(settings, arguments.model)
     with redirect_stdout(sys.stderr):  # libraries print when they are loaded
         report = measure_engines(
             folder,
@@ -83,15 +84,6 @@ def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     report = {"command": command_of("peers", arguments, parser), "machine": machine(), "gpu": gpu_name(arguments.device), **report}
     write_outputs(arguments, report, _tables(report), lambda: _draw(report))
     return 0
-
-
-def _folder(arguments: argparse.Namespace, settings: "Settings") -> Path:
-    from streamer.engine.models import Kind, Models
-
-    found = Models(settings.models, say=_say).find(arguments.model or settings.model)
-    if found.kind is not Kind.SENSEVOICE or found.path is None:
-        raise ConfigurationError(f"the model to compare is {found.kind}, expected a SenseVoice with its model.pt: name one with --model")
-    return found.path
 
 
 def _say(sentence: str) -> None:

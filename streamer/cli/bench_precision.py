@@ -6,8 +6,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from streamer.cli.bench_model import sensevoice_folder
 from streamer.cli.bench_output import add_output_arguments, check_outputs, command_of, count, write_outputs
-from streamer.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from streamer.core.events import Samples
@@ -26,19 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: "Settings") -> int:
     from streamer.bench.machine import gpu_name, machine
-    from streamer.engine.models import Kind, Models
 
     check_outputs(arguments)
-    models = Models(settings.models, say=lambda sentence: print(sentence, file=sys.stderr))
     figures: list[dict[str, Any]] = []
     for wanted in arguments.model or [settings.model]:
-        found = models.find(wanted)
-        if found.kind is not Kind.SENSEVOICE or found.path is None:
-            raise ConfigurationError(
-                f"the model to compare is {found.kind}, expected a SenseVoice with its model.pt: name one with --model"
-            )
+        folder = sensevoice_folder(settings, wanted)
         with redirect_stdout(sys.stderr):  # libraries print when they are loaded
-            figures += _compare(found.path, arguments.device, arguments.items)
+            figures += _compare(folder, arguments.device, arguments.items)
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     command = command_of("precision", arguments, parser)

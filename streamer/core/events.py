@@ -22,6 +22,9 @@ HIGHEST_RATE: typing.Final = 192_000
 RATE_STEP: typing.Final = 25  # keeps the resampler's filter bank within 640 phases
 LANGUAGES: typing.Final = ("auto", "zh", "en", "yue", "ja", "ko")
 MAX_CHANNELS: typing.Final = 8
+ENDPOINT_SILENCE_MS: typing.Final = (100, 5_000)
+QUIET_MS: typing.Final = (500, 10_000)
+HOTWORDS: typing.Final = 100  # so many, of so many characters each
 PROTOCOL_VERSION: typing.Final = 1
 
 Samples = npt.NDArray[np.int16]
@@ -108,14 +111,15 @@ class Settings:
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
             raise InvalidSetting("language", self.language, "one of " + ", ".join(LANGUAGES))
-        for name, low, high in (("endpoint_silence_ms", 100, 5_000), ("max_segment_ms", 2_000, 30_000)):
+        for name, low, high in (("endpoint_silence_ms", *ENDPOINT_SILENCE_MS), ("max_segment_ms", 2_000, 30_000)):
             value = getattr(self, name)
             if not low <= value <= high:
                 raise InvalidSetting(name, value, f"{low} to {high}")
-        if self.quiet_ms and not 500 <= self.quiet_ms <= 10_000:
-            raise InvalidSetting("quiet_ms", self.quiet_ms, "0 for none, or 500 to 10000")
-        if len(self.hotwords) > 100 or any(len(word) > 100 for word in self.hotwords):
-            raise InvalidSetting("hotwords", self.hotwords, "at most 100 words of at most 100 characters")
+        low, high = QUIET_MS
+        if self.quiet_ms and not low <= self.quiet_ms <= high:
+            raise InvalidSetting("quiet_ms", self.quiet_ms, f"0 for none, or {low} to {high}")
+        if len(self.hotwords) > HOTWORDS or any(len(word) > HOTWORDS for word in self.hotwords):
+            raise InvalidSetting("hotwords", self.hotwords, f"at most {HOTWORDS} words of at most {HOTWORDS} characters")
 
 
 # Inputs: what a session receives.

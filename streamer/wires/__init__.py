@@ -68,3 +68,8 @@ class Route:
     """Raises ``Refused``."""
     claims: Mapping[str, str] = field(default_factory=dict)
     """Another wire's path, and the subprotocol whose offer there means this one."""
+
+
+def first_of(*names: str) -> Callable[[Sequence[str]], str | None]:
+    """Agrees on the client's first subprotocol that is one of these."""
+    return lambda offered: next((name for name in offered if name in names), None)

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from streamer.core.events import MAX_CHANNELS, AudioFormat, Encoding, Settings, Start
 from streamer.errors import InvalidSetting
-from streamer.wires import Refused
+from streamer.wires import Refused, bounds
 from streamer.wires.languages import by_tag
 
 Query = Mapping[str, Sequence[str]]
@@ -27,10 +27,7 @@ ENCODINGS: Final[Mapping[str, Encoding]] = {
 TELEPHONE: Final = (Encoding.MULAW, Encoding.ALAW)
 TELEPHONE_RATE: Final = 8_000
 LARGEST: Final = 1_000_000  # of any number; most have bounds of their own
-ENDPOINTING_MS: Final = (100, 5_000)
-UTTERANCE_END_MS: Final = (500, 10_000)
 ITN_FEATURES: Final = ("punctuate", "smart_format", "numerals")
-HOTWORDS: Final = 100  # so many, of so many characters each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +54,7 @@ def read_query(query: Query) -> Asked:
             hotwords=_hotwords(query),
             endpoints=(_last(query, "endpointing") or "").lower() != "false",
             endpoint_silence_ms=_endpoint_silence_ms(query),
-            quiet_ms=_within(UTTERANCE_END_MS, _integer(query, "utterance_end_ms", 0, LARGEST) or 0),
+            quiet_ms=bounds.quiet_ms(_integer(query, "utterance_end_ms", 0, LARGEST) or 0),
         )
     except InvalidSetting as error:
         raise _refused(str(error)) from None
@@ -71,7 +68,7 @@ def read_changes(message: Mapping[str, Any]) -> dict[str, Any] | None:
     if keyterms is not None:
         if not isinstance(keyterms, list) or not all(isinstance(term, str) for term in keyterms):
             return None
-        changes["hotwords"] = _bounded(keyterms)
+        changes["hotwords"] = bounds.hotwords(keyterms)
     if features is not None:
         if not isinstance(features, dict) or not all(isinstance(value, bool) for value in features.values()):
             return None
@@ -102,22 +99,13 @@ def _endpoint_silence_ms(query: Query) -> int:
     """Ours where nothing is said, or only whether."""
     if (_last(query, "endpointing") or "true").lower() in ("true", "false"):
         return Settings().endpoint_silence_ms
-    return _within(ENDPOINTING_MS, _integer(query, "endpointing", 0, LARGEST) or ENDPOINTING_MS[0])
-
-
-def _within(bounds: tuple[int, int], value: int) -> int:
-    """Zero stays zero."""
-    return min(max(value, bounds[0]), bounds[1]) if value else 0
+    return bounds.endpoint_silence_ms(_integer(query, "endpointing", 0, LARGEST) or 0)
 
 
 def _hotwords(query: Query) -> tuple[str, ...]:
     """Of ``keyterm``, and of ``keywords`` without the strength that may follow a colon."""
     terms = [*query.get("keyterm", ()), *(word.partition(":")[0] for word in query.get("keywords", ()))]
-    return _bounded(terms)
-
-
-def _bounded(terms: Sequence[str]) -> tuple[str, ...]:
-    return tuple(term[:HOTWORDS] for term in terms if term)[:HOTWORDS]
+    return bounds.hotwords(terms)
 
 
 def _integer(query: Query, name: str, low: int, high: int) -> int | None:

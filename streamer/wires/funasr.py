@@ -30,7 +30,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidAudio, InvalidMessage, InvalidSetting
-from streamer.wires import Handshake, Payload, Route
+from streamer.wires import Handshake, Payload, Route, first_of
 from streamer.wires.funasr_config import Asked, read_config
 from streamer.wires.funasr_text import after, joined, padded, stamp_sents, stamps, tags_of, unsaid
 from streamer.wires.plain import read_json, to_json
@@ -256,8 +256,4 @@ class FunASR:
         return {"mode": mode, "wav_name": turn.asked.wav_name, "text": text, "is_final": is_final, **more}
 
 
-def _subprotocol(offered: Sequence[str]) -> str | None:
-    return SUBPROTOCOL if SUBPROTOCOL in offered else None
-
-
-ROUTE: Final = Route(name="funasr", paths=(PATH,), subprotocol=_subprotocol, open=FunASR, claims={"/": SUBPROTOCOL})
+ROUTE: Final = Route(name="funasr", paths=(PATH,), subprotocol=first_of(SUBPROTOCOL), open=FunASR, claims={"/": SUBPROTOCOL})

@@ -5,7 +5,7 @@ Audio is 16 kHz PCM16 in binary messages; outside of ``START`` and ``STOP`` it i
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from streamer.core.events import (
@@ -26,7 +26,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage
-from streamer.wires import Handshake, Payload, Route
+from streamer.wires import Handshake, Payload, Route, first_of
 from streamer.wires.funasr_config import read_hotwords
 from streamer.wires.funasr_text import joined
 from streamer.wires.plain import to_json
@@ -166,8 +166,4 @@ def _open(handshake: Handshake) -> Commands:
     return Commands()
 
 
-def _subprotocol(offered: Sequence[str]) -> str | None:
-    return "binary" if "binary" in offered else None
-
-
-ROUTE: Final = Route(name="funasr-realtime", paths=(PATH,), subprotocol=_subprotocol, open=_open)
+ROUTE: Final = Route(name="funasr-realtime", paths=(PATH,), subprotocol=first_of("binary"), open=_open)

@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from streamer.core.events import LANGUAGES, AudioFormat, Encoding, Settings
 from streamer.errors import InvalidSetting
+from streamer.wires import bounds
 from streamer.wires.plain import read_json
 
 MODES: Final = ("offline", "online", "2pass")
 SHOWN: Final = 200  # characters of a wav_name, which every message repeats
-HOTWORDS: Final = 100  # so many, of so many characters each
 DIGITS: Final = 6  # of a rate that comes as text
 
 
@@ -44,7 +44,7 @@ def read_config(message: Mapping[str, Any], before: Asked) -> Asked:
     wav_name = message.get("wav_name")
     return Asked(
         mode=mode,
-        wav_name=_sound(wav_name)[:SHOWN] if wav_name and isinstance(wav_name, str) else before.wav_name,
+        wav_name=wav_name[:SHOWN] if wav_name and isinstance(wav_name, str) else before.wav_name,
         format=_format(message, before.format),
         settings=replace(before.settings, **changes),
     )
@@ -58,8 +58,8 @@ def read_hotwords(value: object) -> tuple[str, ...]:
         except (ValueError, RecursionError):
             inner = None
         value = inner if isinstance(inner, dict | list) else value.replace(",", " ").split()
-    words = [_sound(word.strip()) for word in value if isinstance(word, str)] if isinstance(value, dict | list) else []
-    return tuple(word[:HOTWORDS] for word in words if word)[:HOTWORDS]
+    words = value if isinstance(value, dict | list) else ()
+    return bounds.hotwords(word.strip() for word in words if isinstance(word, str))
 
 
 def _format(message: Mapping[str, Any], before: AudioFormat) -> AudioFormat:
@@ -75,8 +75,3 @@ def _format(message: Mapping[str, Any], before: AudioFormat) -> AudioFormat:
 
 def _flag(value: object) -> bool:
     return value.lower() not in ("", "0", "false") if isinstance(value, str) else bool(value)
-
-
-def _sound(text: str) -> str:
-    """JSON may hold half a character, which cannot be sent back."""
-    return text.encode(errors="replace").decode()

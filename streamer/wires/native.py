@@ -1,7 +1,7 @@
 """The native wire, as written down in docs/protocol.md: binary audio in, JSON or MessagePack out."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgpack
@@ -34,7 +34,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage, InvalidSetting, SessionError
-from streamer.wires import Payload, Route
+from streamer.wires import Payload, Route, first_of
 from streamer.wires.plain import plain, read_json, to_json
 
 MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
@@ -52,7 +52,8 @@ MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     ErrorSent: "error",
     Closed: "closed",
 }
-SUBPROTOCOLS: Final = ("msgpack", "json")
+AGREED: Final = first_of("msgpack", "json")
+"""Neither is not an error, it means JSON."""
 
 _Check = Callable[[Any], bool]
 
@@ -123,16 +124,11 @@ class Native:
         return to_json(told)
 
 
-def _subprotocol(offered: Sequence[str]) -> str | None:
-    """The client's first that we speak; none is not an error, it means JSON."""
-    return next((name for name in offered if name in SUBPROTOCOLS), None)
-
-
 ROUTE: Final = Route(
     name="native",
     paths=("/ws", "/"),  # "/" is the page for a browser, and the native wire for whoever asks to upgrade
-    subprotocol=_subprotocol,
-    open=lambda handshake: Native(_subprotocol(handshake.offered)),
+    subprotocol=AGREED,
+    open=lambda handshake: Native(AGREED(handshake.offered)),
 )
 
 

@@ -6,7 +6,7 @@ over any ``error``, so none is sent that does not end the session.
 
 from base64 import b64decode
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from streamer.core.events import (
     Stop,
 )
 from streamer.errors import InvalidAudio, InvalidMessage
-from streamer.wires import Handshake, Payload, Route
+from streamer.wires import Handshake, Payload, Route, first_of
 from streamer.wires.openai_items import Event, Items
 from streamer.wires.openai_session import DEFAULT_FORMAT, DEFAULTS, LOGPROBS, read_update, told_session
 from streamer.wires.plain import read_json, to_json
@@ -142,8 +142,4 @@ class OpenAIRealtime:
         return {"session": {"id": f"sess_{self._id}", **session, "sensevoice": about}}
 
 
-def _subprotocol(offered: Sequence[str]) -> str | None:
-    return SUBPROTOCOL if SUBPROTOCOL in offered else None
-
-
-ROUTE: Final = Route(name="openai_realtime", paths=(PATH,), subprotocol=_subprotocol, open=OpenAIRealtime)
+ROUTE: Final = Route(name="openai_realtime", paths=(PATH,), subprotocol=first_of(SUBPROTOCOL), open=OpenAIRealtime)

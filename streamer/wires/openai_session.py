@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from streamer.core.events import AudioFormat, Encoding, Settings
 from streamer.errors import InvalidAudio, InvalidSetting
+from streamer.wires import bounds
 from streamer.wires.languages import by_tag
 
 LOGPROBS: Final = "item.input_audio_transcription.logprobs"
@@ -23,10 +24,8 @@ NAMES: Final[Mapping[str, Encoding]] = {
     "audio/pcma": Encoding.ALAW,
 }
 LEGACY_NAMES: Final[Mapping[str, str]] = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "audio/pcma"}
-SILENCE_MS: Final = (100, 5_000)
 EAGERNESS_MS: Final[Mapping[str, int]] = {"low": 1_200, "medium": 600, "auto": 600, "high": 300}
 """Silence after which a turn counts as over. No model here judges whether a sentence is complete."""
-HOTWORDS: Final = 100  # so many, of so many characters each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +101,7 @@ def _turns(asked: object) -> dict[str, Any]:
         known = isinstance(eagerness, str) and eagerness in EAGERNESS_MS
         return {"endpoints": True} | ({"endpoint_silence_ms": EAGERNESS_MS[eagerness]} if known else {})
     if isinstance(silence, int):
-        return {"endpoints": True, "endpoint_silence_ms": min(max(silence, SILENCE_MS[0]), SILENCE_MS[1])}
+        return {"endpoints": True, "endpoint_silence_ms": bounds.endpoint_silence_ms(silence)}
     return {"endpoints": True}
 
 
@@ -126,8 +125,7 @@ def _hotwords(transcription: Mapping[str, Any]) -> dict[str, Any]:
         *(keywords if isinstance(keywords, list) else ()),
         *(prompt.split(",") if isinstance(prompt, str) else ()),
     ]
-    words = (term.strip()[:HOTWORDS] for term in terms if isinstance(term, str))
-    return {"hotwords": tuple(word for word in words if word)[:HOTWORDS]}
+    return {"hotwords": bounds.hotwords(term.strip() for term in terms if isinstance(term, str))}
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
