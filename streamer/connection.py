@@ -9,17 +9,17 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from websockets.asyncio.server import broadcast
 from websockets.exceptions import ConnectionClosed
 
 from streamer.core.events import (
     Closed,
     ErrorSent,
     Heartbeat,
+    Input,
     Message,
     ModelInfo,
     Partial,
@@ -30,18 +30,16 @@ from streamer.core.events import (
     Stop,
 )
 from streamer.core.events import Final as FinalMessage
-from streamer.direct import DirectConnection
 from streamer.engine.scheduling import Scheduling
 from streamer.errors import IdleTimeout, SlowReader
 from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.runner import OpenDecoder, Runner
-from streamer.wires import Wire
+from streamer.sockets import Socket
+from streamer.wires import Payload, Said, Wire
 from streamer.wires.native import MESSAGE_TYPES
 
 logger: Final = logging.getLogger(__name__)
-
-AT_ONCE_BYTES: Final = 16_384  # that the socket still has to send, half of what makes the library wait
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,11 +84,11 @@ class Outbox:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._messages: deque[Message] = deque()
+        self._messages: deque[Message | Said] = deque()
         self._filled = asyncio.Event()
         self.close: tuple[int, str] | None = None
 
-    def put(self, message: Message) -> bool:
+    def put(self, message: Message | Said) -> bool:
         """Queue a message; False when the client does not read."""
         if isinstance(message, Partial | Heartbeat):
             for n, waiting in enumerate(self._messages):
@@ -108,7 +106,7 @@ class Outbox:
         self.close = self.close or (code, reason)
         self._filled.set()
 
-    async def next(self) -> Message | None:
+    async def next(self) -> Message | Said | None:
         """The next message; ``None`` when only the close is left."""
         while not self._messages:
             if self.close:
@@ -118,7 +116,7 @@ class Outbox:
         return self._messages.popleft()
 
 
-def _replaces(new: Partial | Heartbeat, old: Message) -> bool:
+def _replaces(new: Partial | Heartbeat, old: Message | Said) -> bool:
     match new, old:
         case Partial(), Partial():
             return new.segment == old.segment
@@ -131,10 +129,9 @@ def _replaces(new: Partial | Heartbeat, old: Message) -> bool:
 class Connection:
     """One client from its handshake to its last message."""
 
-    def __init__(self, socket: DirectConnection, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str) -> None:
+    def __init__(self, socket: Socket, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str) -> None:
         self.id = session_id
         self._socket, self._wire, self._rooms = socket, wire, rooms
-        socket.most = rooms.limits.max_message_bytes
         self._outbox = Outbox(rooms.limits.outbox_messages)
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
         self._audio_ms = 0
@@ -158,7 +155,7 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the client until either side is done. Never raises for what a client does."""
-        logger.info("session %s opened from %s", self.id, self._peer)
+        logger.info("session %s opened from %s", self.id, self._socket.peer)
         works = (self._read, self._write, self._beat, self._until_idle)
         tasks = [asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in works]
         try:
@@ -181,15 +178,9 @@ class Connection:
         if self._runner.state in (State.NEW, State.OPEN):
             await self._runner.feed(Stop(reason))
 
-    @property
-    def _peer(self) -> str:
-        address = self._socket.remote_address
-        return f"{address[0]}:{address[1]}" if address else "an unknown address"
-
     async def _read(self) -> None:
         try:
-            for event in self._wire.open():
-                await self._runner.feed(event)
+            await self._feed(self._wire.open())
             while True:
                 self._heard = time.monotonic()
                 self._socket.take = self._take
@@ -197,14 +188,20 @@ class Connection:
                 self._socket.take = self._heard = None
                 if self._idle:
                     break
-                for event in self._wire.decode(data):
-                    await self._runner.feed(event)
+                await self._feed(self._wire.decode(data))
             await self._until_closed()
-        except ConnectionClosed:
+        except (ConnectionClosed, ConnectionError):
             return
         except Exception as error:  # noqa: BLE001 - logged and told
             self._runner.fail(error)
             await self._until_closed()
+
+    async def _feed(self, events: Iterable[Input | Said]) -> None:
+        for event in events:
+            if isinstance(event, Said):
+                self._send(event)
+            else:
+                await self._runner.feed(event)
 
     def _take(self, data: bytes) -> bool:
         """A binary message while the reader waits for one. Not taken when it may have to wait, which only the reader can."""
@@ -214,7 +211,10 @@ class Connection:
         self._heard = time.monotonic()
         try:
             for event in self._wire.decode(data):
-                self._runner.take(event)
+                if isinstance(event, Said):
+                    self._send(event)
+                else:
+                    self._runner.take(event)
         except Exception as error:  # noqa: BLE001 - logged and told; the library called us and may not be hurt
             self._runner.fail(error)
         return True
@@ -239,7 +239,7 @@ class Connection:
         try:
             while (message := await self._outbox.next()) is not None:
                 self._writing = True  # what a message is on the wire stays together
-                for payload in self._wire.encode(message):
+                for payload in self._encoded(message):
                     async with asyncio.timeout(stall):
                         await self._socket.send(payload)
                 self._writing = False
@@ -249,7 +249,7 @@ class Connection:
                 await self._socket.close(*self._wire.close(*self._outbox.close))
         except TimeoutError:
             self._let_go(f"a result could not be written for {stall:.0f} s")
-        except ConnectionClosed:
+        except (ConnectionClosed, ConnectionError):
             return
 
     async def _beat(self) -> None:
@@ -258,12 +258,15 @@ class Connection:
             self._runner.receive(Pulse(self._rooms.scheduler.queued_ms))
             self._count_audio()
 
-    def _send(self, message: Message) -> None:
+    def _encoded(self, message: Message | Said) -> Iterable[Payload]:
+        return (message.payload,) if isinstance(message, Said) else self._wire.encode(message)
+
+    def _send(self, message: Message | Said) -> None:
         if isinstance(message, SpeechEnded):
             self._ended[message.segment] = time.monotonic()
-        if not self._writing and not self._outbox and self._socket.transport.get_write_buffer_size() < AT_ONCE_BYTES:
-            for payload in self._wire.encode(message):
-                broadcast((self._socket,), payload)
+        if not self._writing and not self._outbox and self._socket.ready:
+            for payload in self._encoded(message):
+                self._socket.push(payload)
             self._count(message)
             return
         if not self._outbox.put(message) and not self._outbox.close:
@@ -275,9 +278,11 @@ class Connection:
         logger.warning("session %s: %s", self.id, error)
         self._rooms.metrics.errors.labels(error.code).inc()
         self._outbox.put_close(1008, error.code)
-        self._socket.transport.abort()
+        self._socket.abort()
 
-    def _count(self, message: Message) -> None:
+    def _count(self, message: Message | Said) -> None:
+        if isinstance(message, Said):
+            return
         metrics = self._rooms.metrics
         metrics.messages.labels(MESSAGE_TYPES[type(message)]).inc()
         match message:

@@ -7,14 +7,15 @@ of generators. Where the reader would only put a message aside, it lends its ear
 from collections.abc import Callable
 from typing import Any, Final
 
-from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import ServerConnection, broadcast
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.frames import apply_mask as unmask  # type: ignore[attr-defined]  # in C where the library has it
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.streams import StreamReader
 
-from streamer.wires import Wire
+from streamer.sockets import AT_ONCE_BYTES, address
+from streamer.wires import Payload, Route, Wire
 
 WHOLE_BINARY: Final = 0x82  # the first byte of a frame that is a whole message, with no extension's bits
 MASKED: Final = 0x80  # the second byte holds this bit and the length, or says that the length follows in two bytes or in eight
@@ -29,14 +30,29 @@ class DirectConnection(ServerConnection):
     the order is kept. Set it only when about to await ``recv``.
     """
 
+    route: Route
+    """What is spoken here; set with the handshake, as are ``wire`` and ``session_id``."""
     wire: Wire
-    """What is spoken here; set with the handshake, as is ``session_id``."""
     session_id: str
     take: Callable[[bytes], bool] | None = None
     """Takes a whole binary message, or gives False. May not raise."""
     most = 0
     """Bytes of a message that need no look at the library's limits."""
     _between = False  # the library's parser waits for a frame to begin, and would do nothing to a whole binary message but hand it on
+
+    @property
+    def peer(self) -> str:
+        return address(self.remote_address)
+
+    @property
+    def ready(self) -> bool:
+        return bool(self.transport.get_write_buffer_size() < AT_ONCE_BYTES)
+
+    def push(self, payload: Payload) -> None:
+        broadcast((self,), payload)
+
+    def abort(self) -> None:
+        self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         if self._between and self.take and self.protocol.state is State.OPEN:

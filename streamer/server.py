@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs
@@ -25,9 +26,10 @@ from streamer.judging import Batched
 from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
+from streamer.sockets import Socket, TcpSocket
 from streamer.vad import Judge
-from streamer.wires import Handshake, Refused
-from streamer.wires.routes import ROUTES, route_to
+from streamer.wires import Handshake, Refused, Route, Wire
+from streamer.wires.routes import BY_NAME, ROUTES, route_to
 
 logger: Final = logging.getLogger(__name__)
 
@@ -36,7 +38,10 @@ OPEN_TIMEOUT_S: Final = 10.0
 
 
 class Server:
-    """One port, one model on one or more devices. ``engines`` are opened when it starts."""
+    """One port, one model on one or more devices. ``engines`` are opened when it starts.
+
+    ``listen`` gives wires ports of their own beside it: at any path there that wire is spoken.
+    """
 
     def __init__(
         self,
@@ -45,11 +50,13 @@ class Server:
         *,
         host: str = "127.0.0.1",
         port: int = 0,
+        listen: Mapping[str, int] | None = None,
         limits: Limits | None = None,
         company: Company | None = None,
     ) -> None:
         self._company = company or Alone()
         self._host, self._port = host, port
+        self._listen = dict(listen or {})
         self._limits = limits or Limits()
         self._judge = judge
         self._engines = engines
@@ -60,6 +67,7 @@ class Server:
         self._scheduler: Scheduling | None = None
         self._judging: Batched | None = None
         self._server: SocketServer | None = None
+        self._others: list[SocketServer | asyncio.Server] = []
         self.settled = asyncio.Event()
         """Set once the model is warm, or has failed."""
 
@@ -67,6 +75,11 @@ class Server:
     def address(self) -> str:
         """The page's URL."""
         return page_address(self._host, self._port)
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        """Wires with a port of their own, and the port."""
+        return self._listen
 
     @property
     def scheduler(self) -> Scheduling:
@@ -87,12 +100,30 @@ class Server:
         self.metrics.sessions.set_function(lambda: len(self._connections))
         self.metrics.ready.set_function(lambda: float(self.ready))
         self.metrics.queue.set_function(lambda: self.scheduler.queued_ms / 1000)
-        self._server = await serve(
+        self._server = await self._serve_sockets(self._port)
+        self._port = _port(self._server)
+        for name, port in self._listen.items():
+            await self._listen_for(BY_NAME[name], port)
+        self._scheduler.start()
+
+    async def _listen_for(self, route: Route, port: int) -> None:
+        """One wire at a port of its own."""
+        other: SocketServer | asyncio.Server
+        if route.tcp:
+            reuse = self._company.shares_port or None
+            other = await asyncio.start_server(partial(self._serve_stream, route), self._host, port, reuse_port=reuse)
+        else:
+            other = await self._serve_sockets(port, route)
+        self._others.append(other)
+        self._listen[route.name] = _port(other)
+
+    async def _serve_sockets(self, port: int, only: Route | None = None) -> SocketServer:
+        return await serve(
             self._serve,
             self._host,
-            self._port,
+            port,
             create_connection=DirectConnection,
-            process_request=self._answer_http,
+            process_request=partial(self._answer_http, only),
             process_response=_add_headers,
             select_subprotocol=_choose_subprotocol,
             compression=None,  # audio does not compress, and deflate costs 50 KiB a connection
@@ -103,19 +134,20 @@ class Server:
             server_header=f"streamer/{__version__}",
             reuse_port=self._company.shares_port or None,
         )
-        self._port = next(iter(self._server.sockets)).getsockname()[1]
-        self._scheduler.start()
 
     async def stop(self) -> None:
         """Refuse newcomers, finish what is open within the drain limit, close with 1001, free the model."""
         self._draining = True
         assert self._server
         self._server.close(close_connections=False)
+        for other in self._others:
+            other.close(close_connections=False) if isinstance(other, SocketServer) else other.close()
         if self._connections:
             logger.info("draining %d sessions, %.0f s at the most", len(self._connections), self._limits.drain_s)
             await asyncio.wait([asyncio.create_task(self._drain(connection)) for connection in self._connections])
-        self._server.close()
-        await self._server.wait_closed()
+        for server in (self._server, *self._others):
+            server.close()
+            await server.wait_closed()
         await asyncio.to_thread(self.scheduler.close)
         assert self._judging
         await self._judging.close()
@@ -136,6 +168,22 @@ class Server:
 
     async def _serve(self, socket: ServerConnection) -> None:
         assert isinstance(socket, DirectConnection)
+        socket.most = self._limits.max_message_bytes
+        await self._session(socket, socket.wire, socket.session_id)
+
+    async def _serve_stream(self, route: Route, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """A plain TCP stream has no handshake: who is not let in finds it closed."""
+        socket = TcpSocket(reader, writer)
+        refusal = self._refusal()
+        if refusal:
+            logger.warning("%s is refused: %s", socket.peer, refusal[1])
+            self.metrics.refused.labels(refusal[0]).inc()
+        else:
+            handshake = Handshake(session_id=_new_id(), at=_now(), path="")
+            await self._session(socket, route.open(handshake), handshake.session_id)
+        writer.close()
+
+    async def _session(self, socket: Socket, wire: Wire, session_id: str) -> None:
         info = self.scheduler.info
         assert info, "admission lets nobody in before the model is known"
         assert self._judging
@@ -147,7 +195,7 @@ class Server:
             limits=self._limits,
             server=f"streamer {__version__}",
         )
-        connection = Connection(socket, socket.wire, rooms, info, session_id=socket.session_id)
+        connection = Connection(socket, wire, rooms, info, session_id=session_id)
         self._connections.add(connection)
         self._company.sessions(len(self._connections))
         self.metrics.sessions_total.inc()
@@ -157,12 +205,12 @@ class Server:
             self._connections.discard(connection)
             self._company.sessions(len(self._connections))
 
-    def _answer_http(self, socket: ServerConnection, request: Request) -> Response | None | Awaitable[Response]:
+    def _answer_http(self, only: Route | None, socket: ServerConnection, request: Request) -> Response | None | Awaitable[Response]:
         """Answer plain HTTP here; ``None`` lets a WebSocket handshake go on."""
         path = request.path.partition("?")[0]
         if "upgrade" in request.headers.get("Connection", "").lower():
             assert isinstance(socket, DirectConnection)
-            return self._admit(socket, path, request)
+            return self._admit(socket, path, request, only)
         match path:
             case "/healthz":
                 return respond(HTTPStatus.OK, "alive\n")
@@ -179,22 +227,18 @@ class Server:
     async def _metrics(self) -> Response:
         return respond(HTTPStatus.OK, await self._company.exposition(self.metrics), self.metrics.content_type)
 
-    def _admit(self, socket: DirectConnection, path: str, request: Request) -> Response | None:
-        route = route_to(path, _offered(request))
+    def _admit(self, socket: DirectConnection, path: str, request: Request, only: Route | None) -> Response | None:
+        route = only or route_to(path, _offered(request))
         if route is None:
             self.metrics.refused.labels("path").inc()
-            places = ", ".join(route.paths[0] for route in ROUTES)
+            places = ", ".join(route.paths[0] for route in ROUTES if route.paths)
             return respond(HTTPStatus.NOT_FOUND, f"no WebSocket is at {path[:100]}; they are at {places}\n")
-        if not self.ready:
-            self.metrics.refused.labels("not_ready").inc()
-            return self._readiness()
-        if self._company.sessions(len(self._connections)) >= self._limits.max_sessions:
-            self.metrics.refused.labels("server_full").inc()
-            text = f"all {self._limits.max_sessions} sessions are taken; try again later\n"
-            return respond(HTTPStatus.SERVICE_UNAVAILABLE, text, Retry_After=str(RETRY_AFTER_S))
+        if refusal := self._refusal():
+            self.metrics.refused.labels(refusal[0]).inc()
+            return respond(HTTPStatus.SERVICE_UNAVAILABLE, refusal[1] + "\n", Retry_After=str(RETRY_AFTER_S))
         handshake = _handshake(path, request)
         try:
-            socket.session_id, socket.wire = handshake.session_id, route.open(handshake)
+            socket.session_id, socket.route, socket.wire = handshake.session_id, route, route.open(handshake)
         except Refused as refused:
             self.metrics.refused.labels("handshake").inc()
             answer = respond(HTTPStatus(refused.status), f"{refused}\n")
@@ -202,18 +246,27 @@ class Server:
             return answer
         return None
 
+    def _refusal(self) -> tuple[str, str] | None:
+        """Why nobody is let in right now, where it is so: a word for the metrics, and a sentence."""
+        if not self.ready:
+            return "not_ready", self._unready()
+        if self._company.sessions(len(self._connections)) >= self._limits.max_sessions:
+            return "server_full", f"all {self._limits.max_sessions} sessions are taken; try again later"
+        return None
+
     def _readiness(self) -> Response:
         if self.ready and self._company.ready(True):
             return respond(HTTPStatus.OK, "ready\n")
+        return respond(HTTPStatus.SERVICE_UNAVAILABLE, self._unready() + "\n", Retry_After=str(RETRY_AFTER_S))
+
+    def _unready(self) -> str:
         if self.ready:
-            why = "another process that shares this port is not ready yet"
-        elif self._draining:
-            why = "the server is stopping"
-        elif self.scheduler.failure:
-            why = f"the model could not be loaded: {self.scheduler.failure}"
-        else:
-            why = f"the model is {self.scheduler.health.value}"
-        return respond(HTTPStatus.SERVICE_UNAVAILABLE, why + "\n", Retry_After=str(RETRY_AFTER_S))
+            return "another process that shares this port is not ready yet"
+        if self._draining:
+            return "the server is stopping"
+        if self.scheduler.failure:
+            return f"the model could not be loaded: {self.scheduler.failure}"
+        return f"the model is {self.scheduler.health.value}"
 
 
 def page_address(host: str, port: int) -> str:
@@ -224,13 +277,26 @@ def page_address(host: str, port: int) -> str:
 
 def _handshake(path: str, request: Request) -> Handshake:
     return Handshake(
-        session_id=uuid.uuid4().hex[:12],
-        at=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        session_id=_new_id(),
+        at=_now(),
         path=path,
         query=parse_qs(request.path.partition("?")[2], keep_blank_values=True),
         headers={name.lower(): value for name, value in request.headers.raw_items()},
         offered=_offered(request),
     )
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _port(server: SocketServer | asyncio.Server) -> int:
+    port: int = next(iter(server.sockets)).getsockname()[1]
+    return port
 
 
 def _offered(request: Request) -> list[str]:
@@ -239,10 +305,7 @@ def _offered(request: Request) -> list[str]:
 
 def _choose_subprotocol(socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     assert isinstance(socket, DirectConnection)
-    assert socket.request
-    route = route_to(socket.request.path.partition("?")[0], offered)
-    assert route, "admission lets nobody in elsewhere"
-    chosen = route.subprotocol(offered)
+    chosen = socket.route.subprotocol(offered)
     return Subprotocol(chosen) if chosen else None
 
 

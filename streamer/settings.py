@@ -13,8 +13,10 @@ from streamer.engine.device import EXPECTED, PRECISIONS, device_names
 from streamer.engine.models import ModelSettings, usual_caches
 from streamer.errors import ConfigurationError
 from streamer.vad import choose
+from streamer.wires.routes import BY_NAME
 
 DEFAULT_PORT: Final = 8765
+EXPECTED_LISTEN: Final = "WIRE=PORT, several with commas between, of " + ", ".join(BY_NAME)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class Settings:
     vad: str = choose.DEFAULT
     host: str = "127.0.0.1"
     port: int = DEFAULT_PORT
+    listen: Mapping[str, int] = field(default_factory=dict)
+    """Wires with a port of their own, for clients that know no path."""
     workers: int = 1
     """Gateway processes; with one, the engines are threads of the same process."""
     limits: Limits = field(default_factory=Limits)
@@ -74,6 +78,17 @@ def _device(text: str) -> str:
     return text
 
 
+def read_listen(text: str) -> dict[str, int]:
+    """``vosk=2700,sherpa-onnx=6006``. Raises ``ValueError``."""
+    ports = {}
+    for part in filter(None, text.split(",")):
+        name, _, port = part.partition("=")
+        if name not in BY_NAME:
+            raise ValueError(text)
+        ports[name] = _integer(0, 65_535)(port)
+    return ports
+
+
 def _one_of(*names: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text not in names:
@@ -86,6 +101,9 @@ def _one_of(*names: str) -> Callable[[str], str]:
 VARIABLES: Final = (
     Variable("STREAMER_HOST", "host", "127.0.0.1", "address to listen on", str, "an address"),
     Variable("STREAMER_PORT", "port", str(DEFAULT_PORT), "port to listen on; 0 lets the system choose", _integer(0, 65_535), "0 to 65535"),
+    Variable(
+        "STREAMER_LISTEN", "listen", "", "wires with a port of their own, as in vosk=2700,wyoming=10300", read_listen, EXPECTED_LISTEN
+    ),
     Variable(
         "STREAMER_MODEL",
         "model",

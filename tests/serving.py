@@ -23,6 +23,10 @@ class Running:
     def url(self):
         return self.server.address
 
+    def port(self, wire):
+        """The port that this wire has of its own."""
+        return self.server.ports[wire]
+
     @property
     def socket(self):
         return self.url.replace("http", "ws", 1) + "/ws"
@@ -46,12 +50,12 @@ class Running:
 
 
 @contextmanager
-def serving(build=Scripted, *, judge=None, warm=True, **limits):
+def serving(build=Scripted, *, judge=None, warm=True, listen=None, **limits):
     """A server on a port of its own, warm, and stopped afterwards whatever happened."""
     started, failures, box = threading.Event(), [], []
 
     async def main():
-        server = Server(in_threads(build), judge or choose_judge(), limits=Limits(**{"drain_s": 5.0, **limits}))
+        server = Server(in_threads(build), judge or choose_judge(), listen=listen, limits=Limits(**{"drain_s": 5.0, **limits}))
         stop = asyncio.Event()
         try:
             await server.start()

@@ -53,6 +53,17 @@ def test_a_stream_is_opened_by_its_query_alone_and_closed_by_its_own_word(server
     assert headers["dg-request-id"] == got[-1]["request_id"] == final["metadata"]["request_id"]
 
 
+def test_a_wire_with_a_port_of_its_own_is_spoken_there_at_any_path():
+    async def conversation(port):
+        async with connect(f"ws://127.0.0.1:{port}/whatever") as socket:
+            await socket.send("START")
+            return json.loads(await socket.recv())
+
+    with serving(judge=Loud(), listen={"funasr-realtime": 0}) as running:
+        assert asyncio.run(conversation(running.port("funasr-realtime"))) == {"event": "started"}
+        assert running.port("funasr-realtime") != int(running.url.rpartition(":")[2])
+
+
 def test_finalize_is_answered_at_once_and_the_stream_goes_on(server):
     got, code, *_ = talk(
         server,

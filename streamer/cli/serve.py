@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -17,7 +17,7 @@ from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Scheduling
 from streamer.server import Server
-from streamer.settings import Settings
+from streamer.settings import EXPECTED_LISTEN, Settings, read_listen
 from streamer.vad import choose
 from streamer.workers.child import configure_logging
 from streamer.workers.supervisor import Supervisor
@@ -26,6 +26,9 @@ from streamer.workers.supervisor import Supervisor
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1, this machine only)")
     parser.add_argument("--port", type=int, help="port to listen on (default: 8765; 0 lets the system choose)")
+    parser.add_argument(
+        "--listen", type=listen, metavar="WIRE=PORT,…", help="ports for wires whose clients know no path, as in vosk=2700,wyoming=10300"
+    )
     parser.add_argument(
         "--model", help="a model's name (sensevoice, bundled, miniature) or the folder of its weights (default: SenseVoiceSmall)"
     )
@@ -43,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     configure_logging(arguments.log_level)
-    names = ("host", "port", "model", "device", "precision", "graphs", "vad", "workers")
+    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers")
     settings = replace(settings, **{name: value for name in names if (value := getattr(arguments, name)) is not None})
     try:
         import uvloop
@@ -52,11 +55,20 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     return uvloop.run(serve(settings, arguments.log_level))
 
 
+def listen(text: str) -> dict[str, int]:
+    try:
+        return read_listen(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {EXPECTED_LISTEN}") from None
+
+
 class Service(Protocol):
     """A server, in one process or in several."""
 
     @property
     def address(self) -> str: ...
+    @property
+    def ports(self) -> Mapping[str, int]: ...
     @property
     def scheduler(self) -> Scheduling: ...
     async def start(self) -> None: ...
@@ -67,7 +79,9 @@ def service(settings: Settings, log_level: str) -> Service:
     judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
     if settings.workers > 1:
         return Supervisor(settings, builds(settings), log_level=log_level)
-    return Server(in_threads(*builds(settings)), judge, host=settings.host, port=settings.port, limits=settings.limits)
+    return Server(
+        in_threads(*builds(settings)), judge, host=settings.host, port=settings.port, listen=settings.listen, limits=settings.limits
+    )
 
 
 async def serve(settings: Settings, log_level: str) -> int:
@@ -76,13 +90,17 @@ async def serve(settings: Settings, log_level: str) -> int:
     try:
         await server.start()
     except OSError as error:
-        print(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}; choose another with --port", file=sys.stderr)
+        ports = " and ".join(map(str, (settings.port, *settings.listen.values())))
+        options = "another with --port" if not settings.listen else "others with --port and --listen"
+        print(f"cannot listen on {settings.host} port {ports}: {error.strerror}; choose {options}", file=sys.stderr)
         return 1
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     print(f"streamer {__version__} listens on {server.address} (open it in a browser); clients connect to {_socket(server)}", flush=True)
+    for name, port in server.ports.items():
+        print(f"{name} has port {port} of its own", flush=True)
     announce(server.scheduler, stop.set)
     await stop.wait()
     failure = server.scheduler.failure

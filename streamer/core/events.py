@@ -22,6 +22,7 @@ HIGHEST_RATE: typing.Final = 192_000
 RATE_STEP: typing.Final = 25  # keeps the resampler's filter bank within 640 phases
 LANGUAGES: typing.Final = ("auto", "zh", "en", "yue", "ja", "ko")
 MAX_CHANNELS: typing.Final = 8
+CHANNEL_NAME: typing.Final = 64  # characters
 ENDPOINT_SILENCE_MS: typing.Final = (100, 5_000)
 QUIET_MS: typing.Final = (500, 10_000)
 HOTWORDS: typing.Final = 100  # so many, of so many characters each
@@ -68,6 +69,8 @@ class AudioFormat:
     sample_rate: int = SAMPLE_RATE
     channels: int = 1
     mix: bool = False
+    channel_names: tuple[str, ...] = ()
+    """One for each channel, such as ``agent`` and ``customer``, or none. Whoever follows the session reads them."""
 
     @property
     def heard_channels(self) -> int:
@@ -79,6 +82,11 @@ class AudioFormat:
             raise InvalidSetting("sample_rate", self.sample_rate, f"a multiple of {RATE_STEP} from {LOWEST_RATE} to {HIGHEST_RATE}")
         if not 1 <= self.channels <= MAX_CHANNELS:
             raise InvalidSetting("channels", self.channels, f"1 to {MAX_CHANNELS}")
+        named = len(self.channel_names)
+        if named not in (0, self.heard_channels) or any(not 0 < len(name) <= CHANNEL_NAME for name in self.channel_names):
+            raise InvalidSetting(
+                "channel_names", self.channel_names, f"none, or one of 1 to {CHANNEL_NAME} characters for each channel heard"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +170,13 @@ class Judged:
 @dataclass(frozen=True, slots=True)
 class Flush:
     """Close the open segments here and tell when all that was said before has been answered."""
+
+    id: str | int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sync:
+    """Tell when all audio before this has been heard, and all segments that had ended by then are answered. It ends nothing."""
 
     id: str | int | None = None
 
@@ -454,6 +469,11 @@ class Flushed(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Synced(Message):
+    id: str | int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat(Message):
     received_ms: int
     processed_ms: int
@@ -525,7 +545,23 @@ class Close:
     reason: str
 
 
-Input = Connected | Start | Configure | Audio | Judged | Flush | Keepalive | Pulse | Rejected | Stop | Gone | Hypothesis | Failed | Dropped
+Input = (
+    Connected
+    | Start
+    | Configure
+    | Audio
+    | Judged
+    | Flush
+    | Sync
+    | Keepalive
+    | Pulse
+    | Rejected
+    | Stop
+    | Gone
+    | Hypothesis
+    | Failed
+    | Dropped
+)
 Answer = Hypothesis | Failed | Dropped
 Effect = Judge | Submit | Promote | Discard | Send | Close
 

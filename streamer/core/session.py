@@ -3,8 +3,8 @@
 Rule 1: every transition lives in TRANSITIONS.
 Rule 2: this file never waits, reads a clock, logs, or sees a socket or a model. Its only clock is the count of samples.
 
-Flush, stop and configure take effect at the sample that was the newest when they came, once every whole frame before it has been judged,
-so a slow judge changes when the answer comes and never what it is.
+Flush, sync, stop and configure take effect at the sample that was the newest when they came, once every whole frame before it has been
+judged, so a slow judge changes when the answer comes and never what it is.
 """
 
 from collections import deque
@@ -47,6 +47,8 @@ from streamer.core.events import (
     Start,
     State,
     Stop,
+    Sync,
+    Synced,
     Warned,
     to_ms,
 )
@@ -71,6 +73,7 @@ TRANSITIONS: Constant[Mapping[State, Mapping[type, State]]] = {
         Judged: State.OPEN,
         Configure: State.OPEN,
         Flush: State.OPEN,
+        Sync: State.OPEN,
         Keepalive: State.OPEN,
         Pulse: State.OPEN,
         Rejected: State.OPEN,
@@ -96,10 +99,10 @@ TRANSITIONS: Constant[Mapping[State, Mapping[type, State]]] = {
 
 @dataclass(slots=True)
 class _Mark:
-    """A flush, a stop or a change of settings, at a sample; later also the segments it still waits for."""
+    """A flush, a sync, a stop or a change of settings, at a sample; later also the segments it still waits for."""
 
     at: int
-    input: Flush | Stop | Settings
+    input: Flush | Sync | Stop | Settings
     waiting: set[int] | None = None
 
 
@@ -171,7 +174,7 @@ class Session:
                 self._settings = replace(self._settings, **changes)
                 self._warn(self._settings, changes, out)
                 self._marks.append(_Mark(self._timeline.end, self._settings))
-            case Flush():
+            case Flush() | Sync():
                 self._marks.append(_Mark(self._timeline.end, event))
             case Stop():
                 self._stop(event, out)
@@ -279,6 +282,8 @@ class Session:
             mark = self._waiting.popleft()
             if isinstance(mark.input, Flush):
                 out.append(Send(Flushed(id=mark.input.id)))
+            elif isinstance(mark.input, Sync):
+                out.append(Send(Synced(id=mark.input.id)))
             elif isinstance(mark.input, Stop):
                 self._finish(mark.input, out)
 
@@ -290,10 +295,11 @@ class Session:
                     channel.configure(mark.input)
                 out.append(Send(SessionConfigured(format=self._format, settings=mark.input)))
                 continue
-            reason = EndReason.FLUSH if isinstance(mark.input, Flush) else EndReason.STOP
-            for channel in self._channels:
-                channel.end(mark.at, reason, out)
-                self._answered(channel.leave(out))
+            if not isinstance(mark.input, Sync):
+                reason = EndReason.FLUSH if isinstance(mark.input, Flush) else EndReason.STOP
+                for channel in self._channels:
+                    channel.end(mark.at, reason, out)
+                    self._answered(channel.leave(out))
             mark.waiting = {segment for channel in self._channels for segment in channel.owed_segments}
             self._waiting.append(mark)
 

@@ -1,8 +1,9 @@
 """One file per wire protocol: what came over the socket to a session's inputs, and its messages to what goes out. No I/O."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from types import MappingProxyType
 
 from streamer.core.events import Input, Message
 
@@ -24,6 +25,13 @@ class Handshake:
     """Subprotocols, in the client's order."""
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """An answer that needs no session, such as to a ping: to be written as it is, after what was written before."""
+
+    payload: Payload
+
+
 class Refused(Exception):
     """A wire cannot serve what the handshake asks for: an HTTP status of 400 to 499, a sentence, and headers to answer with."""
 
@@ -32,28 +40,34 @@ class Refused(Exception):
         self.status, self.headers = status, dict(headers or {})
 
 
-class Wire(Protocol):
+class Wire(ABC):
     """One client's wire. It may remember what it needs to read the next message, or to write it."""
 
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Added to the answer to the handshake."""
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Added to the answer to the handshake."""
+    idle_timeout_s: float | None = None
+    """Without any message, if this wire has a limit of its own."""
+    call: str | None = None
+    """By which id others may follow this session, at ``/calls/<id>``. Known from the beginning, or with a text message."""
 
-    @property
-    def idle_timeout_s(self) -> float | None:
-        """Without any message, if this wire has a limit of its own."""
-
-    def open(self) -> Iterable[Input]:
+    def open(self) -> Iterable[Input | Said]:
         """Inputs that come before anything else, where the handshake has said it all."""
+        return ()
 
-    def decode(self, data: Payload) -> Iterable[Input]:
-        """One WebSocket message to inputs. Never raises for what a client sends: what cannot be read becomes ``Rejected``."""
+    @abstractmethod
+    def decode(self, data: Payload) -> Iterable[Input | Said]:
+        """One WebSocket message to inputs. Never raises for what a client sends: what cannot be read becomes ``Rejected``.
 
+        On a plain TCP stream it is so many bytes, cut anywhere.
+        """
+
+    @abstractmethod
     def encode(self, message: Message) -> Iterable[Payload]:
         """One message of the session to what this wire says of it, which may be nothing or several WebSocket messages."""
 
     def close(self, code: int, reason: str) -> tuple[int, str]:
         """The session's close code and reason to the wire's own."""
+        return code, reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +76,13 @@ class Route:
 
     name: str
     paths: tuple[str, ...]
+    """One that ends in ``/*`` stands for all with one more part, such as an id."""
     subprotocol: Callable[[Sequence[str]], str | None]
     """Which of the offered ones is agreed on; none of them is not an error."""
     open: Callable[[Handshake], Wire]
     """Raises ``Refused``."""
+    tcp: bool = False
+    """A plain TCP stream, which has no path: found only at a port of its own."""
     claims: Mapping[str, str] = field(default_factory=dict)
     """Another wire's path, and the subprotocol whose offer there means this one."""
 

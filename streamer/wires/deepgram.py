@@ -31,7 +31,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage
-from streamer.wires import Handshake, Payload, Route
+from streamer.wires import Handshake, Payload, Route, Wire
 from streamer.wires.deepgram_query import read_changes, read_query
 from streamer.wires.plain import read_json, to_json
 
@@ -50,23 +50,20 @@ CLOSES: Final[Mapping[str, tuple[int, str]]] = {
 NO_WORDS: Final = ".,!?;:\"'()[]{}。，！？；：、…「」『』（）《》"  # around a word, which Deepgram also gives without
 
 
-class Deepgram:
+class Deepgram(Wire):
     """One stream. Raises ``Refused`` for a query that cannot be served."""
 
-    idle_timeout_s: Final = IDLE_S
+    idle_timeout_s = IDLE_S
 
     def __init__(self, handshake: Handshake) -> None:
         self._asked = read_query(handshake.query)
         self._id, self._created = handshake.session_id, handshake.at
+        self.headers = {"dg-request-id": self._id}
         self._model = ""
         self._sha256 = hashlib.sha256()
         self._can_prefer = False
         self._finalized: list[bool] = []  # of each Finalize that is not answered yet, whether a result has said so
         self._configured: list[list[str] | None] = []  # keyterms of each Configure that is not answered yet
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        return {"dg-request-id": self._id}
 
     def open(self) -> tuple[Input, ...]:
         return (self._asked.start,)

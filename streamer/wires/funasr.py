@@ -30,7 +30,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidAudio, InvalidMessage, InvalidSetting
-from streamer.wires import Handshake, Payload, Route, first_of
+from streamer.wires import Handshake, Payload, Route, Wire, first_of
 from streamer.wires.funasr_config import Asked, read_config
 from streamer.wires.funasr_text import after, joined, padded, stamp_sents, stamps, tags_of, unsaid
 from streamer.wires.plain import read_json, to_json
@@ -59,11 +59,8 @@ class Turn:
     errors: list[str] = field(default_factory=list)
 
 
-class FunASR:
+class FunASR(Wire):
     """One connection. The turn that is spoken is the last of ``_turns``, the one that is answered is the first."""
-
-    headers: Final[Mapping[str, str]] = {}
-    idle_timeout_s: Final = None
 
     def __init__(self, handshake: Handshake) -> None:
         self._tags = handshake.query.get("tags", ("",))[-1].lower() not in ("0", "false")
@@ -75,12 +72,6 @@ class FunASR:
         self._said = ""  # of the first of them
         self._told = ""  # the text before it
         self._early: list[FinalMessage] = []  # of the next turn, while this one is not answered
-
-    def open(self) -> tuple[Input, ...]:
-        return ()
-
-    def close(self, code: int, reason: str) -> tuple[int, str]:
-        return code, reason
 
     def decode(self, data: Payload) -> tuple[Input, ...]:
         if isinstance(data, bytes):

@@ -26,7 +26,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage
-from streamer.wires import Handshake, Payload, Route, first_of
+from streamer.wires import Handshake, Payload, Route, Wire, first_of
 from streamer.wires.funasr_config import read_hotwords
 from streamer.wires.funasr_text import joined
 from streamer.wires.plain import to_json
@@ -45,11 +45,8 @@ LANGUAGES: Final[Mapping[str, str]] = {
 BYTES_PER_MS: Final = 2 * SAMPLE_RATE // 1000
 
 
-class Commands:
+class Commands(Wire):
     """One connection, which may start and stop as often as it likes."""
-
-    headers: Final[Mapping[str, str]] = {}
-    idle_timeout_s: Final = None
 
     def __init__(self) -> None:
         self._active = False
@@ -65,9 +62,6 @@ class Commands:
     def open(self) -> tuple[Input, ...]:
         """Settings may come before ``START``."""
         return (Start(AudioFormat(), Settings(sounds=False)),)
-
-    def close(self, code: int, reason: str) -> tuple[int, str]:
-        return code, reason
 
     def decode(self, data: Payload) -> tuple[Input, ...]:
         if isinstance(data, bytes):

@@ -30,11 +30,13 @@ from streamer.core.events import (
     SpeechStarted,
     Start,
     Stop,
+    Sync,
+    Synced,
     Warned,
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage, InvalidSetting, SessionError
-from streamer.wires import Payload, Route, first_of
+from streamer.wires import Payload, Route, Wire, first_of
 from streamer.wires.plain import plain, read_json, to_json
 
 MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
@@ -47,6 +49,7 @@ MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     Quiet: "quiet",
     Sound: "sound",
     Flushed: "flushed",
+    Synced: "synced",
     Heartbeat: "heartbeat",
     Warned: "warning",
     ErrorSent: "error",
@@ -64,10 +67,17 @@ def _integer(value: object) -> bool:
 
 _STRING: Final = ("a string", lambda value: isinstance(value, str))
 _INTEGER: Final = ("an integer", _integer)
+_ID: Final = ("a string, an integer or null", lambda value: value is None or isinstance(value, str) or _integer(value))
 _BOOLEAN: Final = ("true or false", lambda value: isinstance(value, bool))
 _STRINGS: Final = ("a list of strings", lambda value: isinstance(value, list) and all(isinstance(item, str) for item in value))
 
-FORMAT_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {"format": _STRING, "sample_rate": _INTEGER, "channels": _INTEGER, "mix": _BOOLEAN}
+FORMAT_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
+    "format": _STRING,
+    "sample_rate": _INTEGER,
+    "channels": _INTEGER,
+    "mix": _BOOLEAN,
+    "channel_names": _STRINGS,
+}
 SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "language": _STRING,
     "itn": _BOOLEAN,
@@ -84,26 +94,18 @@ SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
 CLIENT_MESSAGES: Final[Mapping[str, Mapping[str, tuple[str, _Check]]]] = {
     "start": {**FORMAT_FIELDS, **SETTING_FIELDS},
     "configure": SETTING_FIELDS,
-    "flush": {"id": ("a string, an integer or null", lambda value: value is None or isinstance(value, str) or _integer(value))},
+    "flush": {"id": _ID},
+    "sync": {"id": _ID},
     "keepalive": {},
     "stop": {},
 }
 
 
-class Native:
+class Native(Wire):
     """``subprotocol`` is the one agreed on in the handshake, or ``None``."""
-
-    headers: Final[Mapping[str, str]] = {}
-    idle_timeout_s: Final = None
 
     def __init__(self, subprotocol: str | None = None) -> None:
         self._packed = subprotocol == "msgpack"
-
-    def open(self) -> tuple[Input, ...]:
-        return ()
-
-    def close(self, code: int, reason: str) -> tuple[int, str]:
-        return code, reason
 
     def decode(self, data: str | bytes) -> tuple[Input, ...]:
         if isinstance(data, bytes):
@@ -155,6 +157,8 @@ def _read(data: str) -> Input:
             return Configure(_settings(given))
         case "flush":
             return Flush(given.get("id"))
+        case "sync":
+            return Sync(given.get("id"))
         case "keepalive":
             return Keepalive()
         case _:
@@ -165,7 +169,7 @@ def _start(given: dict[str, Any]) -> Start:
     encoding = given.pop("format", Encoding.PCM_S16LE)
     if encoding not in list(Encoding):
         raise InvalidSetting("format", encoding, "one of " + ", ".join(Encoding))
-    shape = {name: given.pop(name) for name in ("sample_rate", "channels", "mix") if name in given}
+    shape = _settings({name: given.pop(name) for name in FORMAT_FIELDS if name in given})
     return Start(AudioFormat(encoding=Encoding(encoding), **shape), Settings(**_settings(given)))
 
 

@@ -27,7 +27,7 @@ from streamer.core.events import (
     Stop,
 )
 from streamer.errors import InvalidAudio, InvalidMessage
-from streamer.wires import Handshake, Payload, Route, first_of
+from streamer.wires import Handshake, Payload, Route, Wire, first_of
 from streamer.wires.openai_items import Event, Items
 from streamer.wires.openai_session import DEFAULT_FORMAT, DEFAULTS, LOGPROBS, read_update, told_session
 from streamer.wires.plain import read_json, to_json
@@ -38,11 +38,8 @@ SUBPROTOCOL: Final = "realtime"
 UNREADABLE: Final = "a message is not session.update, nor input_audio_buffer.append with base64 audio, .commit or .clear"
 
 
-class OpenAIRealtime:
+class OpenAIRealtime(Wire):
     """One session."""
-
-    headers: Final[Mapping[str, str]] = {}
-    idle_timeout_s: Final = None
 
     def __init__(self, handshake: Handshake) -> None:
         self._id = handshake.session_id
@@ -51,12 +48,6 @@ class OpenAIRealtime:
         self._bytes = self._events = 0
         self._unanswered: deque[bool] = deque()  # settings that are still to come into force, and whether the client waits for that
         self._created: SessionCreated | None = None
-
-    def open(self) -> tuple[Input, ...]:
-        return ()
-
-    def close(self, code: int, reason: str) -> tuple[int, str]:
-        return code, reason
 
     def decode(self, data: Payload) -> tuple[Input, ...]:
         try:

@@ -6,10 +6,12 @@ from typing import Final
 from streamer.wires import Route, deepgram, funasr, funasr_commands, native, openai_realtime
 
 ROUTES: Final = (native.ROUTE, deepgram.ROUTE, openai_realtime.ROUTE, funasr.ROUTE, funasr_commands.ROUTE)
+BY_NAME: Final = {route.name: route for route in ROUTES}
 BY_PATH: Final = {path: route for route in ROUTES for path in route.paths}
 
 
 def route_to(path: str, offered: Sequence[str]) -> Route | None:
     """The wire for who asks for a path and offers these subprotocols, if there is one."""
     claimed = (route for route in ROUTES if path in route.claims and route.claims[path] in offered)
-    return next(claimed, BY_PATH.get(path))
+    before, _, last = path.rpartition("/")
+    return next(claimed, BY_PATH.get(path)) or (BY_PATH.get(before + "/*") if last else None)

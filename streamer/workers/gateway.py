@@ -1,7 +1,7 @@
 """A gateway process: the server of ``streamer serve``, with its engines in other processes and its port shared."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -51,6 +51,7 @@ class GatewayWork:
     name: str
     settings: Settings
     port: int
+    listen: Mapping[str, int]
     slot: int
     slots: Path
     workers: int
@@ -63,7 +64,7 @@ class GatewayWork:
         settings = self.settings
         company = Neighbours(channel, Slots(self.slots, self.workers), self.slot)
         judge = choose.choose_judge(settings.vad)
-        server = Server(engines, judge, host=settings.host, port=self.port, limits=settings.limits, company=company)
+        server = Server(engines, judge, host=settings.host, port=self.port, listen=self.listen, limits=settings.limits, company=company)
 
         async def exposition() -> bytes:
             return await asyncio.sleep(0, server.metrics.exposition())

@@ -4,7 +4,7 @@ ends them in their order: gateways drain first, engines answer to the last."""
 import asyncio
 import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -39,6 +39,8 @@ class Supervisor:
         self._gateways: list[Child] = []
         self._engines: list[Child] = []
         self.port = settings.port
+        self.ports: Mapping[str, int] = settings.listen
+        self._held: list[asyncio.Server] = []
 
     @property
     def address(self) -> str:
@@ -56,13 +58,8 @@ class Supervisor:
 
     async def start(self) -> None:
         """Until all gateways listen. Raises ``OSError`` when the port cannot be had."""
-        loop, host = asyncio.get_running_loop(), self._settings.host
-        # Without sharing first: a port that another server has would else be shared with it, and nobody would be told.
-        probe = await loop.create_server(asyncio.Protocol, host, self.port)
-        self.port = self.port or probe.sockets[0].getsockname()[1]
-        probe.close()
-        await probe.wait_closed()
-        self._port_held = await loop.create_server(asyncio.Protocol, host, self.port, reuse_port=True, start_serving=False)
+        self.port = await self._hold(self.port)
+        self.ports = {name: await self._hold(port) for name, port in self._settings.listen.items()}
         short = len(tempfile.gettempdir()) < LONGEST_PATH
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-", dir=None if short else "/tmp")  # only its owner may enter
         folder = Path(self._folder.name)
@@ -79,6 +76,7 @@ class Supervisor:
                         name=f"gateway {slot + 1}",
                         settings=self._settings,
                         port=self.port,
+                        listen=self.ports,
                         slot=slot,
                         slots=folder / "sessions",
                         workers=self._settings.workers,
@@ -90,13 +88,25 @@ class Supervisor:
         self._scheduler.start()
         await asyncio.gather(*(gateway.ready.wait() for gateway in self._gateways))
 
+    async def _hold(self, port: int) -> int:
+        """See to it that nobody else has the port, nor gets it while no gateway listens. Raises ``OSError``."""
+        loop, host = asyncio.get_running_loop(), self._settings.host
+        # Without sharing first: a port that another server has would else be shared with it, and nobody would be told.
+        probe = await loop.create_server(asyncio.Protocol, host, port)
+        port = port or probe.sockets[0].getsockname()[1]
+        probe.close()
+        await probe.wait_closed()
+        self._held.append(await loop.create_server(asyncio.Protocol, host, port, reuse_port=True, start_serving=False))
+        return port
+
     async def stop(self) -> None:
         """Drain the gateways, then end the engines."""
         patience = self._settings.limits.drain_s + CLOSING_S
         await asyncio.gather(*(gateway.stop(patience) for gateway in self._gateways))
         await asyncio.to_thread(self._scheduler.close)
         await asyncio.gather(*(engine.stop(CLOSING_S) for engine in self._engines))
-        self._port_held.close()
+        for held in self._held:
+            held.close()
         with suppress(OSError):
             self._folder.cleanup()
 

@@ -40,11 +40,13 @@ from streamer.core.events import (
     State,
     Stop,
     Submit,
+    Sync,
+    Synced,
     Warned,
 )
 from streamer.core.session import TRANSITIONS
 from streamer.engine.scripted import heard
-from streamer.errors import IdleTimeout, InvalidAudio, InvalidMessage
+from streamer.errors import IdleTimeout, InvalidAudio, InvalidMessage, InvalidSetting
 from tests.driving import PLAIN, Driver, speech
 
 SENTENCE = "." * 20 + "#" * 60 + "." * 40  # 0.4 s of silence, 1.2 s of speech, 0.8 s of silence
@@ -183,6 +185,37 @@ def test_every_flush_is_answered_once_in_order_after_the_finals_it_asks_for():
 
     told = [(type(m), getattr(m, "id", None), getattr(m, "segment", None)) for m in driver.sent if isinstance(m, Flushed | Final)]
     assert told == [(Flushed, "empty", None), (Final, None, 0), (Flushed, 7, None), (Flushed, None, None), (Final, None, 1)]
+
+
+def test_a_sync_is_answered_once_what_came_before_is_heard_and_answered_and_ends_nothing():
+    driver = Driver(lag=10).start()
+    driver.hear(speech(SENTENCE))
+    driver.receive(Sync("ended"))
+    driver.hear(speech("#" * 40))
+    driver.receive(Sync())
+    assert not driver.of(Synced)
+    driver.stop()
+
+    told = [(type(m), getattr(m, "id", None), getattr(m, "segment", None)) for m in driver.sent if isinstance(m, Synced | Final)]
+    assert told == [(Final, None, 0), (Synced, "ended", None), (Synced, None, None), (Final, None, 1)]
+
+
+def test_a_sync_waits_for_the_judge():
+    driver = Driver(judge_late=True).start()
+    driver.hear(speech(SENTENCE))
+    driver.receive(Sync(1))
+    assert not driver.of(Synced)
+    driver.judge_all()
+    assert [(type(m)) for m in driver.sent[-2:]] == [Final, Synced]
+
+
+@pytest.mark.parametrize(
+    ("names", "channels", "mix"), [(("agent",), 2, False), (("a", "b"), 2, True), (("a", ""), 2, False), (("a" * 65,), 1, False)]
+)
+def test_names_of_channels_are_one_for_each_that_is_heard(names, channels, mix):
+    AudioFormat(channels=2, channel_names=("agent", "customer"))
+    with pytest.raises(InvalidSetting, match="for each channel heard"):
+        AudioFormat(channels=channels, mix=mix, channel_names=names)
 
 
 def test_a_flush_cuts_in_the_middle_of_a_frame_and_loses_no_sample():

@@ -80,7 +80,7 @@ def test_control_messages_are_read(message, event):
         ("{", "invalid_message", "a text message is not JSON"),
         ("[" * 100_000, "invalid_message", "a text message is not JSON"),
         ([], "invalid_message", "a text message is [], expected an object with a type"),
-        ({}, "invalid_message", "type is null, expected one of start, configure, flush, keepalive, stop"),
+        ({}, "invalid_message", "type is null, expected one of start, configure, flush, sync, keepalive, stop"),
         ({"type": {}}, "invalid_message", "type is {}, expected one of start"),
         ({"type": "hello"}, "invalid_message", 'type is "hello", expected one of start'),
         ({"type": "start", "sample_rate": "16k"}, "invalid_message", 'start.sample_rate is "16k", expected an integer'),
@@ -154,7 +154,7 @@ def test_with_msgpack_results_are_the_same_objects_packed():
 
 
 def test_every_message_has_a_name_of_its_own():
-    assert len(set(MESSAGE_TYPES.values())) == len(MESSAGE_TYPES) == 13
+    assert len(set(MESSAGE_TYPES.values())) == len(MESSAGE_TYPES) == 14
 
 
 def test_half_a_character_is_refused_where_it_comes_in_and_breaks_nothing_where_it_would_go_out():
