@@ -2,6 +2,7 @@
 
 from typing import Final, Protocol
 
+from streamer.calls import Calls, Tell
 from streamer.metrics import Metrics
 
 
@@ -25,6 +26,12 @@ class Company(Protocol):
     async def exposition(self, own: Metrics) -> bytes:
         """The numbers of all."""
 
+    async def share(self, own: Calls) -> None:
+        """Let the others' followers hear of these calls, until cancelled."""
+
+    async def follow(self, call_id: str, tell: Tell) -> None:
+        """Tell what the others say of a call, until cancelled."""
+
 
 class Alone:
     """One process is the whole server."""
@@ -40,3 +47,9 @@ class Alone:
 
     async def exposition(self, own: Metrics) -> bytes:
         return own.exposition()
+
+    async def share(self, own: Calls) -> None:
+        return
+
+    async def follow(self, call_id: str, tell: Tell) -> None:
+        return

@@ -15,6 +15,7 @@ from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 
+from streamer.calls import Calls, Telling
 from streamer.core.events import (
     Closed,
     ErrorSent,
@@ -24,6 +25,7 @@ from streamer.core.events import (
     ModelInfo,
     Partial,
     Pulse,
+    SessionCreated,
     SessionInfo,
     SpeechEnded,
     State,
@@ -54,6 +56,8 @@ class Limits:
     heartbeat_s: float = 5.0
     backlog_s: float = 60.0
     """Audio a session may be owed before its socket is no longer read."""
+    max_followers: int = 1_000
+    """Sockets that follow calls."""
     outbox_messages: int = 1_000
     """Results that wait to be written; beyond it the client does not read."""
     stall_s: float = 20.0
@@ -75,6 +79,7 @@ class Rooms:
     scheduler: Scheduling
     open_decoder: OpenDecoder
     metrics: Metrics
+    calls: Calls
     limits: Limits
     server: str
 
@@ -134,6 +139,8 @@ class Connection:
         self._socket, self._wire, self._rooms = socket, wire, rooms
         self._outbox = Outbox(rooms.limits.outbox_messages)
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
+        self._telling: Telling | None = None
+        self._created: SessionCreated | None = None
         self._audio_ms = 0
         self._heard: float | None = None  # since when the reader waits; not while it is at work
         self._idle = self._writing = False
@@ -163,6 +170,8 @@ class Connection:
             await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._runner.gone()
+            if self._telling:
+                self._telling.leave()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -262,6 +271,8 @@ class Connection:
         return (message.payload,) if isinstance(message, Said) else self._wire.encode(message)
 
     def _send(self, message: Message | Said) -> None:
+        if not isinstance(message, Said):
+            self._tell(message)
         if isinstance(message, SpeechEnded):
             self._ended[message.segment] = time.monotonic()
         if not self._writing and not self._outbox and self._socket.ready:
@@ -271,6 +282,17 @@ class Connection:
             return
         if not self._outbox.put(message) and not self._outbox.close:
             self._let_go(f"{self._rooms.limits.outbox_messages} results wait to be read")
+
+    def _tell(self, message: Message) -> None:
+        """To whoever follows, once it is known whose call this is."""
+        if isinstance(message, SessionCreated):
+            self._created = message
+        if not self._telling and self._wire.call:
+            self._telling = self._rooms.calls.join(self._wire.call, self.id)
+            if self._created and self._created is not message:
+                self._telling.tell(self._created)
+        if self._telling:
+            self._telling.tell(message)
 
     def _let_go(self, why: str) -> None:
         """The client does not read: telling it more would only fill memory."""

@@ -49,6 +49,7 @@ class Metrics(EngineMetrics):
         registry = self.registry
         self.ready = Gauge("streamer_ready", "1 when the model is warm and sessions are accepted", registry=registry)
         self.sessions = Gauge("streamer_open_sessions", "Open sessions", registry=registry)
+        self.followers = Gauge("streamer_followers", "Sockets that follow calls", registry=registry)
         self.sessions_total = Counter("streamer_sessions_total", "Sessions opened", registry=registry)
         self.refused = Counter("streamer_refused_total", "Connections refused", ["reason"], registry=registry)
         self.audio = Counter("streamer_audio_seconds_total", "Audio received, all channels of a session counted once", registry=registry)

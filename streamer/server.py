@@ -17,24 +17,28 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from streamer import __version__
+from streamer.calls import Calls
 from streamer.company import Alone, Company
 from streamer.connection import Connection, Limits, Rooms
 from streamer.direct import DirectConnection
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Open, Scheduling
+from streamer.follower import Follower
 from streamer.judging import Batched
 from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
 from streamer.sockets import Socket, TcpSocket
 from streamer.vad import Judge
-from streamer.wires import Handshake, Refused, Route, Wire
+from streamer.wires import Follows, Handshake, Refused, Route, Wire, calls
+from streamer.wires.calls import read_id
 from streamer.wires.routes import BY_NAME, ROUTES, route_to
 
 logger: Final = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = 5
 OPEN_TIMEOUT_S: Final = 10.0
+GOODBYE_S: Final = 2.0  # for followers to be told that their calls have ended
 
 
 class Server:
@@ -63,6 +67,9 @@ class Server:
         self.metrics = Metrics()
         self._connections: set[Connection] = set()
         self._draining = False
+        self._calls = Calls()
+        self._following: set[asyncio.Task[None]] = set()
+        self._sharing: asyncio.Task[None] | None = None
         self._pages = Pages(page_folder())
         self._scheduler: Scheduling | None = None
         self._judging: Batched | None = None
@@ -98,12 +105,14 @@ class Server:
         self._scheduler.on_health(self._health_changed)
         self._company.ready(False)
         self.metrics.sessions.set_function(lambda: len(self._connections))
+        self.metrics.followers.set_function(lambda: len(self._following))
         self.metrics.ready.set_function(lambda: float(self.ready))
         self.metrics.queue.set_function(lambda: self.scheduler.queued_ms / 1000)
         self._server = await self._serve_sockets(self._port)
         self._port = _port(self._server)
         for name, port in self._listen.items():
             await self._listen_for(BY_NAME[name], port)
+        self._sharing = asyncio.create_task(self._company.share(self._calls))
         self._scheduler.start()
 
     async def _listen_for(self, route: Route, port: int) -> None:
@@ -145,6 +154,11 @@ class Server:
         if self._connections:
             logger.info("draining %d sessions, %.0f s at the most", len(self._connections), self._limits.drain_s)
             await asyncio.wait([asyncio.create_task(self._drain(connection)) for connection in self._connections])
+        self._calls.end()
+        if self._following:
+            await asyncio.wait(self._following, timeout=GOODBYE_S)
+        if self._sharing:
+            self._sharing.cancel()
         for server in (self._server, *self._others):
             server.close()
             await server.wait_closed()
@@ -168,8 +182,24 @@ class Server:
 
     async def _serve(self, socket: ServerConnection) -> None:
         assert isinstance(socket, DirectConnection)
-        socket.most = self._limits.max_message_bytes
-        await self._session(socket, socket.wire, socket.session_id)
+        if isinstance(socket.wire, Wire):
+            socket.most = self._limits.max_message_bytes
+            await self._session(socket, socket.wire, socket.session_id)
+        else:
+            await self._follow(socket, socket.wire)
+
+    async def _follow(self, socket: DirectConnection, wire: Follows) -> None:
+        follower = Follower(socket, wire, bound=self._limits.outbox_messages, stall_s=self._limits.stall_s)
+        self._calls.follow(wire.call, follower.tell)
+        elsewhere = asyncio.create_task(self._company.follow(wire.call, follower.tell))
+        following = asyncio.create_task(follower.run())
+        self._following.add(following)
+        try:
+            await following
+        finally:
+            self._following.discard(following)
+            self._calls.unfollow(wire.call, follower.tell)
+            elsewhere.cancel()
 
     async def _serve_stream(self, route: Route, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A plain TCP stream has no handshake: who is not let in finds it closed."""
@@ -180,7 +210,9 @@ class Server:
             self.metrics.refused.labels(refusal[0]).inc()
         else:
             handshake = Handshake(session_id=_new_id(), at=_now(), path="")
-            await self._session(socket, route.open(handshake), handshake.session_id)
+            wire = route.open(handshake)
+            assert isinstance(wire, Wire)
+            await self._session(socket, wire, handshake.session_id)
         writer.close()
 
     async def _session(self, socket: Socket, wire: Wire, session_id: str) -> None:
@@ -192,6 +224,7 @@ class Server:
             scheduler=self.scheduler,
             open_decoder=ContainerDecoder,
             metrics=self.metrics,
+            calls=self._calls,
             limits=self._limits,
             server=f"streamer {__version__}",
         )
@@ -233,12 +266,14 @@ class Server:
             self.metrics.refused.labels("path").inc()
             places = ", ".join(route.paths[0] for route in ROUTES if route.paths)
             return respond(HTTPStatus.NOT_FOUND, f"no WebSocket is at {path[:100]}; they are at {places}\n")
-        if refusal := self._refusal():
+        if refusal := self._refusal(follows=route is calls.ROUTE):
             self.metrics.refused.labels(refusal[0]).inc()
             return respond(HTTPStatus.SERVICE_UNAVAILABLE, refusal[1] + "\n", Retry_After=str(RETRY_AFTER_S))
         handshake = _handshake(path, request)
         try:
             socket.session_id, socket.route, socket.wire = handshake.session_id, route, route.open(handshake)
+            if isinstance(socket.wire, Wire) and (named := handshake.query.get("call")):
+                socket.wire.call = read_id(named[-1])
         except Refused as refused:
             self.metrics.refused.labels("handshake").inc()
             answer = respond(HTTPStatus(refused.status), f"{refused}\n")
@@ -246,10 +281,15 @@ class Server:
             return answer
         return None
 
-    def _refusal(self) -> tuple[str, str] | None:
+    def _refusal(self, *, follows: bool = False) -> tuple[str, str] | None:
         """Why nobody is let in right now, where it is so: a word for the metrics, and a sentence."""
         if not self.ready:
             return "not_ready", self._unready()
+        if follows:
+            most = self._limits.max_followers
+            return (
+                ("followers_full", f"all {most} places of followers are taken; try again later") if len(self._following) >= most else None
+            )
         if self._company.sessions(len(self._connections)) >= self._limits.max_sessions:
             return "server_full", f"all {self._limits.max_sessions} sessions are taken; try again later"
         return None

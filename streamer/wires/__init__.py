@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 from streamer.core.events import Input, Message
 
@@ -70,6 +71,19 @@ class Wire(ABC):
         return code, reason
 
 
+class Follows(Protocol):
+    """Instead of a wire: whoever reads what the sessions of a call tell, and has none."""
+
+    call: str
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Added to the answer to the handshake."""
+
+    def encode(self, text: str) -> Payload:
+        """A message that is JSON, as this follower reads it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Where a wire is found, and how one is made."""
@@ -79,7 +93,7 @@ class Route:
     """One that ends in ``/*`` stands for all with one more part, such as an id."""
     subprotocol: Callable[[Sequence[str]], str | None]
     """Which of the offered ones is agreed on; none of them is not an error."""
-    open: Callable[[Handshake], Wire]
+    open: Callable[[Handshake], Wire | Follows]
     """Raises ``Refused``."""
     tcp: bool = False
     """A plain TCP stream, which has no path: found only at a port of its own."""

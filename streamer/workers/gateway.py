@@ -1,11 +1,12 @@
 """A gateway process: the server of ``streamer serve``, with its engines in other processes and its port shared."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from streamer.calls import Calls, Tell
 from streamer.engine.placement import placed
 from streamer.engine.scheduler import Batch, Deliver
 from streamer.engine.scheduling import Scheduling
@@ -13,6 +14,7 @@ from streamer.metrics import Metrics
 from streamer.server import Server
 from streamer.settings import Settings
 from streamer.vad import choose
+from streamer.workers import relay
 from streamer.workers.channel import Channel
 from streamer.workers.remote import RemoteScheduler
 from streamer.workers.slots import Slots
@@ -26,8 +28,9 @@ class Neighbours:
     shares_port: Final = True
     judge_threads: Final = 1  # there is a gateway for each core or two
 
-    def __init__(self, channel: Channel, slots: Slots, slot: int) -> None:
+    def __init__(self, channel: Channel, slots: Slots, slot: int, relays: Sequence[Path]) -> None:
         self._channel, self._slots, self._slot = channel, slots, slot
+        self._relays = relays
 
     def sessions(self, own: int) -> int:
         self._slots.set(self._slot, own)
@@ -43,6 +46,12 @@ class Neighbours:
         except TimeoutError:  # the supervisor is gone, and so will we be
             return own.exposition()
 
+    async def share(self, own: Calls) -> None:
+        await relay.share(self._relays[self._slot], own)
+
+    async def follow(self, call_id: str, tell: Tell) -> None:
+        await relay.follow([path for slot, path in enumerate(self._relays) if slot != self._slot], call_id, tell)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayWork:
@@ -56,13 +65,15 @@ class GatewayWork:
     slots: Path
     workers: int
     engines: tuple[Path, ...]
+    relays: tuple[Path, ...]
+    """Where each gateway tells the others of its calls."""
 
     async def run(self, channel: Channel) -> None:
         def engines(deliver: Deliver, observe: Callable[[Batch], None]) -> Scheduling:
             return placed([RemoteScheduler(path) for path in self.engines])
 
         settings = self.settings
-        company = Neighbours(channel, Slots(self.slots, self.workers), self.slot)
+        company = Neighbours(channel, Slots(self.slots, self.workers), self.slot, self.relays)
         judge = choose.choose_judge(settings.vad)
         server = Server(engines, judge, host=settings.host, port=self.port, listen=self.listen, limits=settings.limits, company=company)
 

@@ -81,6 +81,7 @@ class Supervisor:
                         slots=folder / "sessions",
                         workers=self._settings.workers,
                         engines=paths,
+                        relays=tuple(folder / f"calls-{number}" for number in range(self._settings.workers)),
                     )
                 )
             )

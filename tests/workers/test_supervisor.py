@@ -262,3 +262,43 @@ def test_a_port_that_is_taken_is_refused_though_it_could_be_shared(service):
     assert ended.returncode == 1
     assert ended.stderr.startswith(f"cannot listen on 127.0.0.1 port {port}: ")
     assert ended.stderr.endswith("address already in use; choose another with --port\n")
+
+
+def test_a_call_is_followed_wherever_its_session_is(service):
+    async def follow():
+        async with connect(service.socket.replace("/ws", "/calls/c1")) as socket:
+            texts = []
+            async for data in socket:
+                message = json.loads(data)
+                if message["type"] == "final":
+                    texts.append(message["text"])
+                if message["type"] == "closed":
+                    return texts
+
+    async def story():
+        followers = [asyncio.create_task(follow()) for _ in range(8)]  # spread over the gateways by chance
+        async with connect(service.socket + "?call=c1") as socket:
+            await socket.send('{"type": "start", "sounds": false}')
+            await socket.send(AUDIO[0])
+            await socket.send('{"type": "stop"}')
+            said = [message["text"] async for data in socket if (message := json.loads(data))["type"] == "final"]
+        return said, await asyncio.wait_for(asyncio.gather(*followers), 20)
+
+    said, heard = asyncio.run(story())
+    assert len(said) == 4
+    assert heard == [said] * 8
+
+
+def test_a_wire_has_a_port_of_its_own_at_every_gateway():
+    with workers("--listen", "funasr-realtime=0") as service:
+        line = service.process.stdout.readline()
+        assert line.startswith("funasr-realtime has port ")
+        port = int(line.split()[3])
+
+        async def story():
+            for _ in range(8):
+                async with connect(f"ws://127.0.0.1:{port}") as socket:
+                    await socket.send("START")
+                    assert json.loads(await socket.recv()) == {"event": "started"}
+
+        asyncio.run(story())
