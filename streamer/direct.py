@@ -51,6 +51,9 @@ class DirectConnection(ServerConnection):
     def push(self, payload: Payload) -> None:
         broadcast((self,), payload)
 
+    async def confirm(self) -> None:
+        await (await self.ping())
+
     def abort(self) -> None:
         self.transport.abort()
 

@@ -51,6 +51,8 @@ class Metrics(EngineMetrics):
         self.sessions = Gauge("streamer_open_sessions", "Open sessions", registry=registry)
         self.followers = Gauge("streamer_followers", "Sockets that follow calls", registry=registry)
         self.sessions_total = Counter("streamer_sessions_total", "Sessions opened", registry=registry)
+        self.detached = Gauge("streamer_detached_sessions", "Sessions whose client was lost and may come back", registry=registry)
+        self.resumed = Counter("streamer_resumed_total", "Sessions whose client came back", registry=registry)
         self.refused = Counter("streamer_refused_total", "Connections refused", ["reason"], registry=registry)
         self.audio = Counter("streamer_audio_seconds_total", "Audio received, all channels of a session counted once", registry=registry)
         self.messages = Counter("streamer_messages_total", "Messages sent to clients", ["type"], registry=registry)

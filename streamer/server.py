@@ -30,7 +30,7 @@ from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
 from streamer.sockets import Socket, TcpSocket
 from streamer.vad import Judge
-from streamer.wires import Follows, Handshake, Refused, Route, Wire, calls
+from streamer.wires import Back, Follows, Handshake, Refused, Route, Wire, calls
 from streamer.wires.calls import read_id
 from streamer.wires.routes import BY_NAME, ROUTES, route_to
 
@@ -66,6 +66,7 @@ class Server:
         self._engines = engines
         self.metrics = Metrics()
         self._connections: set[Connection] = set()
+        self._resumable: dict[str, Connection] = {}
         self._draining = False
         self._calls = Calls()
         self._following: set[asyncio.Task[None]] = set()
@@ -182,8 +183,11 @@ class Server:
 
     async def _serve(self, socket: ServerConnection) -> None:
         assert isinstance(socket, DirectConnection)
-        if isinstance(socket.wire, Wire):
-            socket.most = self._limits.max_message_bytes
+        socket.most = self._limits.max_message_bytes
+        if isinstance(socket.wire, Wire) and (back := socket.wire.back):
+            if connection := self._resumable.get(back.token):
+                await connection.come_back(socket, back.after)
+        elif isinstance(socket.wire, Wire):
             await self._session(socket, socket.wire, socket.session_id)
         else:
             await self._follow(socket, socket.wire)
@@ -230,12 +234,15 @@ class Server:
         )
         connection = Connection(socket, wire, rooms, info, session_id=session_id)
         self._connections.add(connection)
+        if connection.resume_token:
+            self._resumable[connection.resume_token] = connection
         self._company.sessions(len(self._connections))
         self.metrics.sessions_total.inc()
         try:
             await connection.run()
         finally:
             self._connections.discard(connection)
+            self._resumable.pop(connection.resume_token or "", None)
             self._company.sessions(len(self._connections))
 
     def _answer_http(self, only: Route | None, socket: ServerConnection, request: Request) -> Response | None | Awaitable[Response]:
@@ -266,22 +273,32 @@ class Server:
             self.metrics.refused.labels("path").inc()
             places = ", ".join(route.paths[0] for route in ROUTES if route.paths)
             return respond(HTTPStatus.NOT_FOUND, f"no WebSocket is at {path[:100]}; they are at {places}\n")
-        if refusal := self._refusal(follows=route is calls.ROUTE):
-            self.metrics.refused.labels(refusal[0]).inc()
-            return respond(HTTPStatus.SERVICE_UNAVAILABLE, refusal[1] + "\n", Retry_After=str(RETRY_AFTER_S))
         handshake = _handshake(path, request)
         try:
-            socket.session_id, socket.route, socket.wire = handshake.session_id, route, route.open(handshake)
-            if isinstance(socket.wire, Wire) and (named := handshake.query.get("call")):
-                socket.wire.call = read_id(named[-1])
+            wire = route.open(handshake)
+            if isinstance(wire, Wire) and (named := handshake.query.get("call")):
+                wire.call = read_id(named[-1])
+            if isinstance(wire, Wire) and wire.back:
+                self._check_return(wire, wire.back)
         except Refused as refused:
             self.metrics.refused.labels("handshake").inc()
             answer = respond(HTTPStatus(refused.status), f"{refused}\n")
             answer.headers.update(refused.headers)
             return answer
+        if refusal := self._refusal(follows=route is calls.ROUTE, returns=isinstance(wire, Wire) and wire.back is not None):
+            self.metrics.refused.labels(refusal[0]).inc()
+            return respond(HTTPStatus.SERVICE_UNAVAILABLE, refusal[1] + "\n", Retry_After=str(RETRY_AFTER_S))
+        socket.session_id, socket.route, socket.wire = handshake.session_id, route, wire
         return None
 
-    def _refusal(self, *, follows: bool = False) -> tuple[str, str] | None:
+    def _check_return(self, wire: Wire, back: Back) -> None:
+        """Raises ``Refused`` for a client that cannot come back to its session."""
+        connection = self._resumable.get(back.token)
+        why = connection.may_return(wire) if connection else "no session waits for it; the window may be over"
+        if why:
+            raise Refused(HTTPStatus.GONE, f"the session cannot be resumed: {why}. Begin a new one")
+
+    def _refusal(self, *, follows: bool = False, returns: bool = False) -> tuple[str, str] | None:
         """Why nobody is let in right now, where it is so: a word for the metrics, and a sentence."""
         if not self.ready:
             return "not_ready", self._unready()
@@ -290,7 +307,7 @@ class Server:
             return (
                 ("followers_full", f"all {most} places of followers are taken; try again later") if len(self._following) >= most else None
             )
-        if self._company.sessions(len(self._connections)) >= self._limits.max_sessions:
+        if not returns and self._company.sessions(len(self._connections)) >= self._limits.max_sessions:
             return "server_full", f"all {self._limits.max_sessions} sessions are taken; try again later"
         return None
 

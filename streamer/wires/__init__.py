@@ -41,6 +41,14 @@ class Refused(Exception):
         self.status, self.headers = status, dict(headers or {})
 
 
+@dataclass(frozen=True, slots=True)
+class Back:
+    """A client whose socket was lost comes back: to which session, and the number of the last message that it saw."""
+
+    token: str
+    after: int
+
+
 class Wire(ABC):
     """One client's wire. It may remember what it needs to read the next message, or to write it."""
 
@@ -50,6 +58,15 @@ class Wire(ABC):
     """Without any message, if this wire has a limit of its own."""
     call: str | None = None
     """By which id others may follow this session, at ``/calls/<id>``. Known from the beginning, or with a text message."""
+
+    resumable: bool = False
+    """Whether its messages are numbered, and a client of it may come back to its session."""
+    number: int = 0
+    """Of the message that was encoded last, where they are numbered."""
+    subprotocol: str | None = None
+    back: Back | None = None
+    finishes: bool = False
+    """Whether what was said is still finished when its client has gone without a word: others follow the session."""
 
     def open(self) -> Iterable[Input | Said]:
         """Inputs that come before anything else, where the handshake has said it all."""

@@ -24,6 +24,7 @@ from streamer.core.events import (
     Rejected,
     SessionConfigured,
     SessionCreated,
+    SessionResumed,
     Settings,
     Sound,
     SpeechEnded,
@@ -36,11 +37,12 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage, InvalidSetting, SessionError
-from streamer.wires import Payload, Route, Wire, first_of
+from streamer.wires import Back, Handshake, Payload, Refused, Route, Wire, first_of
 from streamer.wires.plain import plain, read_json, to_json
 
 MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     SessionCreated: "session.created",
+    SessionResumed: "session.resumed",
     SessionConfigured: "session.configured",
     SpeechStarted: "speech.started",
     Partial: "partial",
@@ -57,6 +59,8 @@ MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
 }
 AGREED: Final = first_of("msgpack", "json")
 """Neither is not an error, it means JSON."""
+
+LONGEST_NUMBER: Final = 15  # digits
 
 _Check = Callable[[Any], bool]
 
@@ -90,6 +94,7 @@ SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "endpoint_silence_ms": _INTEGER,
     "max_segment_ms": _INTEGER,
     "quiet_ms": _INTEGER,
+    "resume": _BOOLEAN,
 }
 CLIENT_MESSAGES: Final[Mapping[str, Mapping[str, tuple[str, _Check]]]] = {
     "start": {**FORMAT_FIELDS, **SETTING_FIELDS},
@@ -102,10 +107,14 @@ CLIENT_MESSAGES: Final[Mapping[str, Mapping[str, tuple[str, _Check]]]] = {
 
 
 class Native(Wire):
-    """``subprotocol`` is the one agreed on in the handshake, or ``None``."""
+    """``subprotocol`` is the one agreed on in the handshake, or ``None``. Messages are numbered: who comes back says what it has seen."""
 
-    def __init__(self, subprotocol: str | None = None) -> None:
+    resumable = True
+
+    def __init__(self, subprotocol: str | None = None, back: Back | None = None) -> None:
+        self.subprotocol, self.back = subprotocol, back
         self._packed = subprotocol == "msgpack"
+        self.number = 0
 
     def decode(self, data: str | bytes) -> tuple[Input, ...]:
         if isinstance(data, bytes):
@@ -116,10 +125,13 @@ class Native(Wire):
             return (Rejected(error),)
 
     def encode(self, message: Message) -> tuple[Payload]:
-        return (self._encoded(message),)
+        if isinstance(message, SessionResumed):  # goes before what was missed, and counts for nothing
+            seq = message.after
+        else:
+            seq = self.number = self.number + 1
+        return (self._encoded({"type": MESSAGE_TYPES[type(message)], "seq": seq, **plain(message)}),)
 
-    def _encoded(self, message: Message) -> Payload:
-        told = {"type": MESSAGE_TYPES[type(message)], **plain(message)}
+    def _encoded(self, told: dict[str, Any]) -> Payload:
         if self._packed:
             packed: bytes = msgpack.packb(told, default=plain)
             return packed
@@ -130,8 +142,18 @@ ROUTE: Final = Route(
     name="native",
     paths=("/ws", "/"),  # "/" is the page for a browser, and the native wire for whoever asks to upgrade
     subprotocol=AGREED,
-    open=lambda handshake: Native(AGREED(handshake.offered)),
+    open=lambda handshake: Native(AGREED(handshake.offered), _back(handshake)),
 )
+
+
+def _back(handshake: Handshake) -> Back | None:
+    """Raises ``Refused`` for a number that is none."""
+    if not (tokens := handshake.query.get("resume")):
+        return None
+    after = handshake.query.get("after", ["0"])[-1]
+    if not after.isascii() or not after.isdecimal() or len(after) > LONGEST_NUMBER:
+        raise Refused(400, f"after is {after[:40]!r}, expected the seq of the last message that came, or 0")
+    return Back(tokens[-1], int(after))
 
 
 def _read(data: str) -> Input:

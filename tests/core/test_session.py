@@ -524,9 +524,10 @@ def test_a_stream_that_ends_within_a_sample_is_told():
 def test_a_heartbeat_tells_what_was_received_and_what_was_answered():
     driver = Driver(lag=10).start().hear(speech("." * 50 + "#" * 50))
     driver.receive(Keepalive())
-    driver.receive(Pulse(queue_ms=40))
+    driver.receive(Pulse(queue_ms=40, received_bytes=64_000, received_messages=1))
 
-    assert driver.of(Heartbeat) == [Heartbeat(received_ms=2000, processed_ms=700, queue_ms=40)]
+    told = Heartbeat(received_ms=2000, processed_ms=700, queue_ms=40, received_bytes=64_000, received_messages=1)
+    assert driver.of(Heartbeat) == [told]
 
 
 def test_nothing_is_said_once_the_client_is_gone():

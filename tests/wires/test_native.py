@@ -127,7 +127,7 @@ FINAL = Final(
     end_reason="endpoint", audio_end_ms=10, queue_ms=0.5, decode_ms=2.0,
 )  # fmt: skip
 WIRE_FINAL = {
-    "type": "final", "segment": 3, "revision": 2, "channel": 1, "text": "早 hi", "raw_text": "<|zh|>早 hi",
+    "type": "final", "seq": 1, "segment": 3, "revision": 2, "channel": 1, "text": "早 hi", "raw_text": "<|zh|>早 hi",
     "words": [{"text": "早", "begin_ms": 1, "end_ms": 2, "confidence": 0.5}], "begin_ms": 0, "end_ms": 10,
     "language": {"code": "zh", "p": 0.9}, "emotion": {"label": "happy", "p": 0.8, "scores": {"happy": 0.8, "sad": 0.2}, "trend": None},
     "events": [{"label": "speech", "p": 1.0}], "itn": {"applied": True, "p": 0.9}, "confidence": None, "withheld": None,
@@ -139,10 +139,10 @@ WIRE_FINAL = {
 def test_results_are_json_text():
     assert json.loads(*Native().encode(FINAL)) == WIRE_FINAL
     assert json.loads(*Native("json").encode(ErrorSent(code="x", message="y", fatal=True))) == {
-        "type": "error", "code": "x", "message": "y", "fatal": True, "segment": None, "channel": None,
+        "type": "error", "seq": 1, "code": "x", "message": "y", "fatal": True, "segment": None, "channel": None,
     }  # fmt: skip
     assert json.loads(*Native().encode(Quiet(channel=1, end_ms=2, quiet_ms=500))) == {
-        "type": "quiet", "channel": 1, "end_ms": 2, "quiet_ms": 500,
+        "type": "quiet", "seq": 1, "channel": 1, "end_ms": 2, "quiet_ms": 500,
     }  # fmt: skip
 
 
@@ -154,7 +154,7 @@ def test_with_msgpack_results_are_the_same_objects_packed():
 
 
 def test_every_message_has_a_name_of_its_own():
-    assert len(set(MESSAGE_TYPES.values())) == len(MESSAGE_TYPES) == 14
+    assert len(set(MESSAGE_TYPES.values())) == len(MESSAGE_TYPES) == 15
 
 
 def test_half_a_character_is_refused_where_it_comes_in_and_breaks_nothing_where_it_would_go_out():
