@@ -3,7 +3,9 @@
 from typing import Final, Protocol
 
 from streamer.calls import Calls, Tell
+from streamer.direct import DirectConnection
 from streamer.metrics import Metrics
+from streamer.returning import NOWHERE, Return, Returns
 
 
 class Company(Protocol):
@@ -26,11 +28,17 @@ class Company(Protocol):
     async def exposition(self, own: Metrics) -> bytes:
         """The numbers of all."""
 
-    async def share(self, own: Calls) -> None:
-        """Let the others' followers hear of these calls, until cancelled."""
+    async def share(self, calls: Calls, returns: Returns) -> None:
+        """Let the others' followers hear of these calls, and their clients come back to sessions here, until cancelled."""
 
     async def follow(self, call_id: str, tell: Tell) -> None:
         """Tell what the others say of a call, until cancelled."""
+
+    async def why_not(self, back: Return) -> str | None:
+        """Why a client cannot come back to a session of the others; ``None`` where it can."""
+
+    async def pass_on(self, socket: DirectConnection, back: Return) -> None:
+        """Let a client speak with a session of the others, until either is done."""
 
 
 class Alone:
@@ -48,8 +56,14 @@ class Alone:
     async def exposition(self, own: Metrics) -> bytes:
         return own.exposition()
 
-    async def share(self, own: Calls) -> None:
+    async def share(self, calls: Calls, returns: Returns) -> None:
         return
 
     async def follow(self, call_id: str, tell: Tell) -> None:
         return
+
+    async def why_not(self, back: Return) -> str | None:
+        return NOWHERE
+
+    async def pass_on(self, socket: DirectConnection, back: Return) -> None:
+        socket.abort()  # the session has ended since it was asked for

@@ -39,6 +39,7 @@ from streamer.errors import IdleTimeout, SlowReader
 from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.outbox import REPLACED, Outbox, Unconfirmed
+from streamer.returning import Return
 from streamer.runner import OpenDecoder, Runner
 from streamer.seats import Seat, Seats
 from streamer.sockets import ABNORMAL, Socket
@@ -165,14 +166,13 @@ class Connection:
             seconds = time.monotonic() - self._began
             logger.info("session %s closed after %.1f s: code=%s %s", self.id, seconds, self._socket.close_code, totals)
 
-    def may_return(self, wire: Wire) -> str | None:
+    def why_not(self, back: Return) -> str | None:
         """Why a client that asks to come back cannot; ``None`` where it can."""
         if not self._resumes or self._alone:
             return "its session has not asked for `resume`, or has ended"
-        if wire.subprotocol != self._wire.subprotocol:
+        if back.subprotocol != self._wire.subprotocol:
             return f"its session speaks {self._wire.subprotocol or 'json'}; come back with the same subprotocol"
-        assert wire.back
-        return None if self._unconfirmed.reaches(wire.back.after) else "it has missed more than is kept"
+        return None if self._unconfirmed.reaches(back.after) else "it has missed more than is kept"
 
     async def come_back(self, socket: Socket, after: int) -> None:
         """Go on with another socket, until that one is done too. The one before may not know yet that it is lost."""

@@ -14,6 +14,7 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.streams import StreamReader
 
+from streamer.returning import Return
 from streamer.sockets import AT_ONCE_BYTES, address
 from streamer.wires import Follows, Payload, Route, Wire
 
@@ -34,6 +35,8 @@ class DirectConnection(ServerConnection):
     """What is spoken here; set with the handshake, as are ``wire`` and ``session_id``."""
     wire: Wire | Follows
     session_id: str
+    back: Return | None = None
+    """The client comes back to a session."""
     take: Callable[[bytes], bool] | None = None
     """Takes a whole binary message, or gives False. May not raise."""
     most = 0

@@ -28,9 +28,10 @@ from streamer.judging import Batched
 from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
+from streamer.returning import NOWHERE, Return
 from streamer.sockets import Socket, TcpSocket
 from streamer.vad import Judge
-from streamer.wires import Back, Follows, Handshake, Refused, Route, Wire, calls
+from streamer.wires import Follows, Handshake, Refused, Route, Wire, calls
 from streamer.wires.calls import read_id
 from streamer.wires.routes import BY_NAME, ROUTES, route_to
 
@@ -113,7 +114,7 @@ class Server:
         self._port = _port(self._server)
         for name, port in self._listen.items():
             await self._listen_for(BY_NAME[name], port)
-        self._sharing = asyncio.create_task(self._company.share(self._calls))
+        self._sharing = asyncio.create_task(self._company.share(self._calls, self))
         self._scheduler.start()
 
     async def _listen_for(self, route: Route, port: int) -> None:
@@ -184,9 +185,8 @@ class Server:
     async def _serve(self, socket: ServerConnection) -> None:
         assert isinstance(socket, DirectConnection)
         socket.most = self._limits.max_message_bytes
-        if isinstance(socket.wire, Wire) and (back := socket.wire.back):
-            if connection := self._resumable.get(back.token):
-                await connection.come_back(socket, back.after)
+        if socket.back:
+            await self.come_back(socket, socket.back)
         elif isinstance(socket.wire, Wire):
             await self._session(socket, socket.wire, socket.session_id)
         else:
@@ -245,7 +245,7 @@ class Server:
             self._resumable.pop(connection.resume_token or "", None)
             self._company.sessions(len(self._connections))
 
-    def _answer_http(self, only: Route | None, socket: ServerConnection, request: Request) -> Response | None | Awaitable[Response]:
+    def _answer_http(self, only: Route | None, socket: ServerConnection, request: Request) -> Response | None | Awaitable[Response | None]:
         """Answer plain HTTP here; ``None`` lets a WebSocket handshake go on."""
         path = request.path.partition("?")[0]
         if "upgrade" in request.headers.get("Connection", "").lower():
@@ -267,7 +267,9 @@ class Server:
     async def _metrics(self) -> Response:
         return respond(HTTPStatus.OK, await self._company.exposition(self.metrics), self.metrics.content_type)
 
-    def _admit(self, socket: DirectConnection, path: str, request: Request, only: Route | None) -> Response | None:
+    def _admit(
+        self, socket: DirectConnection, path: str, request: Request, only: Route | None
+    ) -> Response | None | Awaitable[Response | None]:
         route = only or route_to(path, _offered(request))
         if route is None:
             self.metrics.refused.labels("path").inc()
@@ -278,25 +280,40 @@ class Server:
             wire = route.open(handshake)
             if isinstance(wire, Wire) and (named := handshake.query.get("call")):
                 wire.call = read_id(named[-1])
-            if isinstance(wire, Wire) and wire.back:
-                self._check_return(wire, wire.back)
         except Refused as refused:
             self.metrics.refused.labels("handshake").inc()
             answer = respond(HTTPStatus(refused.status), f"{refused}\n")
             answer.headers.update(refused.headers)
             return answer
-        if refusal := self._refusal(follows=route is calls.ROUTE, returns=isinstance(wire, Wire) and wire.back is not None):
+        back = _return(wire)
+        if refusal := self._refusal(follows=route is calls.ROUTE, returns=back is not None):
             self.metrics.refused.labels(refusal[0]).inc()
             return respond(HTTPStatus.SERVICE_UNAVAILABLE, refusal[1] + "\n", Retry_After=str(RETRY_AFTER_S))
-        socket.session_id, socket.route, socket.wire = handshake.session_id, route, wire
-        return None
+        socket.session_id, socket.route, socket.wire, socket.back = handshake.session_id, route, wire, back
+        return self._admit_back(back) if back else None
 
-    def _check_return(self, wire: Wire, back: Back) -> None:
-        """Raises ``Refused`` for a client that cannot come back to its session."""
+    async def _admit_back(self, back: Return) -> Response | None:
+        why = self.why_not(back)
+        if why == NOWHERE:
+            why = await self._company.why_not(back)
+        if why is None:
+            return None
+        self.metrics.refused.labels("resume").inc()
+        return respond(HTTPStatus.GONE, f"the session cannot be resumed: {why}. Begin a new one\n")
+
+    def why_not(self, back: Return) -> str | None:
+        """Why a client cannot come back to a session here; ``None`` where it can."""
         connection = self._resumable.get(back.token)
-        why = connection.may_return(wire) if connection else "no session waits for it; the window may be over"
-        if why:
-            raise Refused(HTTPStatus.GONE, f"the session cannot be resumed: {why}. Begin a new one")
+        return connection.why_not(back) if connection else NOWHERE
+
+    async def come_back(self, socket: Socket, back: Return) -> None:
+        """Go on with a session on this socket, here or elsewhere, until the socket is done."""
+        if connection := self._resumable.get(back.token):
+            await connection.come_back(socket, back.after)
+        elif isinstance(socket, DirectConnection):
+            await self._company.pass_on(socket, back)
+        else:
+            socket.abort()
 
     def _refusal(self, *, follows: bool = False, returns: bool = False) -> tuple[str, str] | None:
         """Why nobody is let in right now, where it is so: a word for the metrics, and a sentence."""
@@ -330,6 +347,12 @@ def page_address(host: str, port: int) -> str:
     """The page's URL, for a browser on this machine where the server listens on all addresses."""
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _return(wire: Wire | Follows) -> Return | None:
+    if not isinstance(wire, Wire) or not wire.back:
+        return None
+    return Return(token=wire.back.token, after=wire.back.after, subprotocol=wire.subprotocol)
 
 
 def _handshake(path: str, request: Request) -> Handshake:

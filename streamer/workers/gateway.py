@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Final
 
 from streamer.calls import Calls, Tell
+from streamer.direct import DirectConnection
 from streamer.engine.placement import placed
 from streamer.engine.scheduler import Batch, Deliver
 from streamer.engine.scheduling import Scheduling
 from streamer.metrics import Metrics
+from streamer.returning import Return, Returns
 from streamer.server import Server
 from streamer.settings import Settings
 from streamer.vad import choose
-from streamer.workers import relay
+from streamer.workers import passing, relay
 from streamer.workers.channel import Channel
 from streamer.workers.remote import RemoteScheduler
 from streamer.workers.slots import Slots
@@ -31,6 +33,7 @@ class Neighbours:
     def __init__(self, channel: Channel, slots: Slots, slot: int, relays: Sequence[Path]) -> None:
         self._channel, self._slots, self._slot = channel, slots, slot
         self._relays = relays
+        self._others = [path for number, path in enumerate(relays) if number != slot]
 
     def sessions(self, own: int) -> int:
         self._slots.set(self._slot, own)
@@ -46,11 +49,17 @@ class Neighbours:
         except TimeoutError:  # the supervisor is gone, and so will we be
             return own.exposition()
 
-    async def share(self, own: Calls) -> None:
-        await relay.share(self._relays[self._slot], own)
+    async def share(self, calls: Calls, returns: Returns) -> None:
+        await relay.share(self._relays[self._slot], calls, returns)
 
     async def follow(self, call_id: str, tell: Tell) -> None:
-        await relay.follow([path for slot, path in enumerate(self._relays) if slot != self._slot], call_id, tell)
+        await relay.follow(self._others, call_id, tell)
+
+    async def why_not(self, back: Return) -> str | None:
+        return await passing.why_not(self._others, back)
+
+    async def pass_on(self, socket: DirectConnection, back: Return) -> None:
+        await passing.pass_on(self._others, socket, back)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +75,7 @@ class GatewayWork:
     workers: int
     engines: tuple[Path, ...]
     relays: tuple[Path, ...]
-    """Where each gateway tells the others of its calls."""
+    """Where each gateway answers the others."""
 
     async def run(self, channel: Channel) -> None:
         def engines(deliver: Deliver, observe: Callable[[Batch], None]) -> Scheduling:

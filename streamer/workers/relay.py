@@ -1,7 +1,7 @@
 """Calls across gateways: the socket of a telephone line is at one, and who follows it may be at another.
 
 Each gateway answers at a Unix socket beside the engines': a line with the id of a call, and back come its messages, one a line, until it
-ends.
+ends. Clients that come back to another gateway's session are passed on over the same sockets (``passing``).
 """
 
 import asyncio
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from streamer.calls import Calls, Tell
+from streamer.returning import Returns
+from streamer.workers import passing
 
 logger: Final = logging.getLogger(__name__)
 
@@ -21,12 +23,16 @@ WAITING: Final = 1_000  # messages for a gateway that does not read
 AGAIN_S: Final = 1.0  # before a gateway that is not there, or was lost, is asked again
 
 
-async def share(path: Path, calls: Calls) -> None:
+async def share(path: Path, calls: Calls, returns: Returns) -> None:
     """Answer the other gateways, until cancelled."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError, ValueError):
-            await _tell(json.loads(await reader.readline()), calls, reader, writer)
+            asked = json.loads(await reader.readline())
+            if isinstance(asked, str):
+                await _tell(asked, calls, reader, writer)
+            else:
+                await passing.answer(asked, returns, reader, writer)
         writer.close()
 
     server = await asyncio.start_unix_server(answer, path, limit=LONGEST_LINE)

@@ -33,7 +33,7 @@ def test_who_follows_elsewhere_hears_the_call_and_its_end(tmp_path):
         here = Calls()
         following = asyncio.create_task(relay.follow([path], "ü/1", lambda text: got.append(json.loads(text))))
         await asyncio.sleep(0.03)  # nobody listens there yet
-        sharing = asyncio.create_task(relay.share(path, here))
+        sharing = asyncio.create_task(relay.share(path, here, None))
         await until(lambda: len(here) == 1)
         telling = here.join("ü/1", "s")
         telling.tell(SPOKEN)
@@ -52,7 +52,7 @@ def test_a_gateway_that_follows_no_more_is_forgotten(tmp_path):
 
     async def story():
         here = Calls()
-        sharing = asyncio.create_task(relay.share(path, here))
+        sharing = asyncio.create_task(relay.share(path, here, None))
         following = asyncio.create_task(relay.follow([path], "c", print))
         await until(lambda: len(here) == 1)
         following.cancel()
@@ -68,7 +68,7 @@ def test_nonsense_is_borne(tmp_path):
     path = tmp_path / "calls-0"
 
     async def story():
-        sharing = asyncio.create_task(relay.share(path, Calls()))
+        sharing = asyncio.create_task(relay.share(path, Calls(), None))
         await until(path.exists)
         for line in (b"", b"nonsense\n", b"\xff\n"):
             reader, writer = await asyncio.open_unix_connection(path)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.driving import speech
+from tests.test_server_resume import Client
 
 AUDIO = [np.concatenate([speech("#" * 40 + "." * 40, seed=10 * n + m) for m in range(4)]).tobytes() for n in range(6)]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a port is shared as Linux shares it")
@@ -287,6 +289,36 @@ def test_a_call_is_followed_wherever_its_session_is(service):
     said, heard = asyncio.run(story())
     assert len(said) == 4
     assert heard == [said] * 8
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_client_comes_back_to_its_session_whichever_gateway_it_reaches(service, seed):
+    dice = random.Random(seed)
+    whole, _ = asyncio.run(talk(service, AUDIO[0]))
+
+    async def story():
+        client = await Client(service).begin()
+        for at in range(0, len(AUDIO[0]), 9_001):
+            await client.say(AUDIO[0][at : at + 9_001])
+            if dice.random() < 0.3:
+                reading = asyncio.create_task(client.read())
+                await asyncio.sleep(dice.random() * 0.05)
+                client.lose()
+                await reading
+                await client.come_back()
+        await client.say('{"type": "stop"}')
+        await client.read()
+        return client
+
+    client = asyncio.run(asyncio.wait_for(story(), 60))
+    assert said(client.got) == said(whole) != []
+    assert (client.code, client.got[-1]["type"]) == (1000, "closed")
+
+
+def test_a_token_that_no_gateway_knows_is_refused(service):
+    with pytest.raises(InvalidStatus) as refused:
+        asyncio.run(connect(service.socket + "?resume=nonsense").__aenter__())
+    assert refused.value.response.status_code == 410
 
 
 def test_a_wire_has_a_port_of_its_own_at_every_gateway():
