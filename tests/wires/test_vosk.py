@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -354,7 +353,7 @@ def test_a_backslash_before_a_quotation_mark_is_kept():
 
 # Whole conversations, with the frames of clients as their sources write them.
 
-SENTENCE = speech("." * 20 + "#" * 60 + "." * 50 + "#" * 40 + "." * 20)
+SENTENCE = speech("." * 20 + "#" * 60 + "." * 50 + "#" * 40 + "." * 50)
 TEXTS = [final.text for final in Driver().start().hear(SENTENCE).stop().finals]
 
 
@@ -371,10 +370,12 @@ def test_its_own_programs_have_a_reply_to_each_message_and_a_last_one():
     sent = frames(SENTENCE, 6_400)
     written, driver = talk('{ "config" : { "sample_rate" : 16000 } }', *sent, EOF)
     assert len(written) == len(sent) + 1
-    assert texts(written) == TEXTS
+    assert texts(written) == [*TEXTS, " "]
     partials = [reply["partial"] for reply in map(json.loads, written) if "partial" in reply]
     assert partials[0] == " "  # before anybody spoke
-    assert TEXTS[0].rpartition(" ")[0] in partials
+    spoken = [one for one in partials if one.strip()]
+    assert spoken
+    assert all(text.startswith(one) for one, text in zip((spoken[0], spoken[-1]), TEXTS, strict=True))
     assert driver.closed == (1000, "stop")
 
 
@@ -406,7 +407,7 @@ def test_bigbluebutton_writes_both_messages_anew():
 
 
 def test_freeswitch_drops_nothing():
-    written, _ = talk('{"config":{"sample_rate":16000}}', *frames(np.concatenate([SENTENCE, speech("." * 40)]), 3_200))
+    written, _ = talk('{"config":{"sample_rate":16000}}', *frames(SENTENCE, 3_200))
     assert not [one for one in written if '""' in one]
     finals = [one for one in written if '"partial"' not in one]
     assert [json.loads(one)["text"] for one in finals] == TEXTS
@@ -444,7 +445,7 @@ OBJECTS = st.dictionaries(NAMES, VALUES | st.dictionaries(NAMES, VALUES))
 ANYTHING = st.text() | st.binary() | OBJECTS.map(json.dumps) | OBJECTS.map(lambda value: json.dumps(value).encode())
 
 
-@given(st.lists(ANYTHING))
+@given(st.lists(ANYTHING, max_size=8))
 def test_nothing_that_a_client_sends_raises(sent):
     spoken = wire()
     for data in sent:
@@ -452,7 +453,7 @@ def test_nothing_that_a_client_sends_raises(sent):
             assert isinstance(event, Input | Said)
 
 
-@given(st.lists(ANYTHING))
+@given(st.lists(ANYTHING, max_size=8))
 def test_whatever_is_sent_what_comes_back_is_replies(sent):
     written, _ = talk(*sent, EOF)
     for one in written:
