@@ -39,16 +39,21 @@ def said(finals: Sequence[FinalMessage]) -> str:
 
 
 def written(reply: Mapping[str, Any], *, blank: bool) -> str:
-    """A reply as JSON. With ``blank`` no two quotation marks stand side by side in it: what is empty becomes one space.
+    """A reply as JSON in which no two quotation marks stand side by side: what is empty becomes one space.
 
     FreeSWITCH's mod_vosk drops a whole reply that has ``""`` anywhere, be it an empty string or the end of a text that ends in a
     quotation mark: those of texts are written as ``\\u0022``. It also takes a reply with ``"partial"`` in it for a partial one, which
-    in a final can only be somebody's word.
+    in a final can only be somebody's word. Without ``blank`` a reply that says nothing, and only that, is written as Vosk does.
     """
     text = ESCAPE.sub(lambda found: "\\u0022" if found[0] == '\\"' else found[0], to_json(reply))
     if "partial" not in reply:
         text = text.replace('"partial"', '"\\u0070artial"')
-    return text.replace('""', '" "') if blank else text
+    return text.replace('""', '" "') if blank or _says(reply) else text
+
+
+def _says(reply: Mapping[str, Any]) -> bool:
+    told = reply["alternatives"][0] if "alternatives" in reply else reply
+    return bool(told.get("partial") or told.get("text"))
 
 
 def _word(word: Word) -> dict[str, Any]:

@@ -344,6 +344,8 @@ def test_a_final_with_the_word_partial_is_not_taken_for_a_partial():
 def test_who_asks_for_it_gets_vosks_own_way_to_say_nothing():
     spoken = started(wire(empty="true"))
     assert said(spoken, SYNCED, FLUSHED) == ['{"partial":""}', '{"text":""}']
+    (text,) = said(spoken, replace(FINAL, raw_text=""), SYNCED)  # and loses no words by it
+    assert '""' not in text
 
 
 def test_a_backslash_before_a_quotation_mark_is_kept():
