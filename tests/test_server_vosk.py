@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from contextlib import suppress
+from contextlib import aclosing, suppress
 
 import pytest
 from websockets.asyncio.client import connect
@@ -141,9 +141,12 @@ async def fed(socket):
         if len(buffered) == 3_200:
             await socket.send(buffered)
             buffered = b""
+        taken = None
         with suppress(TimeoutError):
             async with asyncio.timeout(0.01):
-                yield at, await socket.recv()
+                taken = await socket.recv()
+        if taken:
+            yield at, taken
 
 
 def test_asterisk_keeps_the_last_reply_that_says_something_and_is_done_at_a_text(server):
@@ -151,13 +154,14 @@ def test_asterisk_keeps_the_last_reply_that_says_something_and_is_done_at_a_text
 
     async def client(socket):
         last, read = None, 0
-        async for at, text in fed(socket):
-            read += 1
-            assert read <= at // 3_200 + 1
-            reply = json.loads(text)
-            last = reply.get("partial") or reply.get("text")
-            if reply.get("text"):
-                break
+        async with aclosing(fed(socket)) as taken:
+            async for at, text in taken:
+                read += 1
+                assert read <= at // 3_200 + 1
+                reply = json.loads(text)
+                last = reply.get("partial") or reply.get("text")
+                if reply.get("text"):
+                    break
         await socket.send(EOF)
         return last, reply
 
@@ -171,11 +175,12 @@ def test_freeswitch_looks_at_every_reply_and_knows_a_final_from_a_partial(server
 
     async def client(socket):
         results = []
-        async for _, result in fed(socket):
-            assert '""' not in result
-            results.append(result)
-            if '"partial"' not in result:
-                break
+        async with aclosing(fed(socket)) as taken:
+            async for _, result in taken:
+                assert '""' not in result
+                results.append(result)
+                if '"partial"' not in result:
+                    break
         return results
 
     *partials, final = run(address(server), client)
