@@ -43,8 +43,9 @@ SAMPLE_BYTES: Final = 4
 LONGEST_S: Final = 600
 """Twice what sherpa-onnx takes where nothing is configured. The answer, with all its times, is below the MiB that clients read."""
 WAITING: Final = 100  # utterances without an answer; clients wait for each before they send the next
-BETWEEN: Final = bytes(2 * to_samples(400))
-"""Silence after each utterance, longer than a segment reaches back from its first sound: none hears the end of the one before."""
+LEAD_MS: Final = 400
+"""Silence before each utterance, longer than a segment reaches back from its first sound: none hears the end of the one before."""
+LEAD: Final = bytes(2 * to_samples(LEAD_MS))
 INVALID, TOO_BIG = 1007, 1009  # close codes
 REASON_BYTES: Final = 123  # of a close
 
@@ -111,9 +112,10 @@ class Offline(Wire):
             return self._refuse(TOO_BIG, f"the utterance has {seconds} s, at most {LONGEST_S} are taken; send it in parts")
         if len(self._utterances) >= WAITING:
             return self._refuse(INVALID, f"{WAITING} utterances wait for their answers; send no more before one came")
-        self._utterances.append(Utterance(to_ms(self._samples)))
         self._decoder, self._missing = PcmDecoder(audio), size
-        return () if size else self._ended()
+        self._samples += to_samples(LEAD_MS)
+        self._utterances.append(Utterance(to_ms(self._samples)))
+        return (Audio(LEAD),) if size else (Audio(LEAD), *self._ended())
 
     def _hear(self, part: bytes) -> tuple[Input, ...]:
         self._missing -= len(part)
@@ -126,8 +128,7 @@ class Offline(Wire):
 
     def _ended(self) -> tuple[Input, ...]:
         self._utterances[-1].end_ms = to_ms(self._samples)
-        self._samples += len(BETWEEN) // 2
-        return (Audio(BETWEEN), Flush())
+        return (Flush(),)
 
     def _refuse(self, code: int, sentence: str) -> tuple[Input, ...]:
         """What came before is answered first."""
