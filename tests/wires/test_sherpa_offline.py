@@ -14,18 +14,21 @@ from streamer.core.events import (
     Audio,
     AudioFormat,
     Closed,
+    Emotion,
     ErrorSent,
     Event,
     Final,
     Flush,
     Flushed,
     Input,
+    Language,
     Settings,
     SpeechStarted,
     Start,
     Stop,
     Word,
 )
+from streamer.core.richtext import EMOTION_TAGS
 from streamer.errors import InvalidAudio
 from streamer.wires import Handshake, Refused
 from streamer.wires.routes import route_to
@@ -267,10 +270,13 @@ def test_an_answer_to_the_longest_utterance_is_below_a_mib():
     spoken = wire()
     spoken.decode(struct.pack("<ii", 16_000, 64_000 * LONGEST_S))
     spoken.decode(bytes(64_000 * LONGEST_S))
+    scores = dict.fromkeys(EMOTION_TAGS.values(), 0.1234)
+    rich = {"language": Language(code="zh", p=0.9876), "emotion": Emotion(label="neutral", p=0.1234, scores=scores)}
     finals = []
     for begin in range(400, 1_000 * LONGEST_S, 2_000):  # ten characters a second, in short segments
         words = tuple(Word(text="好", begin_ms=begin + at, end_ms=begin + at + 99, confidence=0.987) for at in range(0, 2_000, 100))
-        finals.append(replace(FINAL, segment=begin // 2_000, begin_ms=begin, end_ms=begin + 1_900, text="好" * 20, words=words))
+        finals.append(replace(FINAL, segment=begin // 2_000, begin_ms=begin, end_ms=begin + 1_900, text="好" * 20, words=words, **rich,
+                              raw_text="<|zh|><|NEUTRAL|><|Speech|><|withitn|>" + "好" * 20))  # fmt: skip
     (answer,) = answers(spoken, *(message for final in finals for message in started(final)), Flushed(id=None))
     assert json.loads(answer)["text"] == "好" * 10 * LONGEST_S
     assert len(answer.encode()) < 1 << 20
