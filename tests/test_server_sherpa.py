@@ -3,6 +3,7 @@
 import asyncio
 import json
 import struct
+import threading
 from contextlib import suppress
 
 import pytest
@@ -118,3 +119,24 @@ def test_a_segment_that_failed_is_told_and_the_answers_still_come():
         ]
         assert (got[-1], code) == ("Done!", 1000)
         assert talk(at(broken, "sherpa-offline-text"), utterance(FLOATS), "Done")[:2] == (["<ERROR>"], 1000)
+
+
+def test_a_client_that_is_far_ahead_of_the_engine_has_its_pings_answered(monkeypatch):
+    monkeypatch.setattr("streamer.wires.sherpa_offline.AHEAD", 16_000)
+    caught_up = threading.Event()
+    stuck = Script(cost=lambda jobs: 60.0, sleep=caught_up.wait)
+    audio = FLOATS * 12  # 29 s
+
+    async def conversation(url):
+        async with connect(url, compression=None, ping_interval=None) as socket, asyncio.timeout(20):
+            for piece in chunks(utterance(audio)):
+                await socket.send(piece)
+            await (await socket.ping())
+            caught_up.set()
+            return await socket.recv()
+
+    with serving(lambda: Scripted(stuck), judge=Loud(), backlog_s=2, listen=dict(LISTEN)) as behind:
+        try:
+            assert len(asyncio.run(conversation(at(behind, "sherpa-offline-text"))).split()) > 12
+        finally:
+            caught_up.set()

@@ -50,6 +50,9 @@ class Wire(ABC):
     call: str | None = None
     """By which id others may follow this session, at ``/calls/<id>``. Known from the beginning, or with a text message."""
 
+    holds: bool = False
+    """Whether it holds audio back, so that one message may bring much of it: only the reader takes those, who can wait between inputs."""
+
     def open(self) -> Iterable[Input | Said]:
         """Inputs that come before anything else, where the handshake has said it all."""
         return ()

@@ -19,9 +19,9 @@ from streamer.core.events import (
     ErrorSent,
     Flush,
     Flushed,
+    Heartbeat,
     Input,
     Message,
-    Samples,
     Settings,
     SpeechStarted,
     Start,
@@ -46,12 +46,17 @@ WAITING: Final = 100  # utterances without an answer; clients wait for each befo
 LEAD_MS: Final = 400
 """Silence before each utterance, longer than a segment reaches back from its first sound: none hears the end of the one before."""
 LEAD: Final = bytes(2 * to_samples(LEAD_MS))
+AHEAD: Final = to_samples(40_000)
+"""Audio that the session has before it is held back here. A session that is owed more is not read, and then cannot answer the pings of a
+client that still sends: Python's give up after 20 s. What is held is bounded by ``LONGEST_S``: 19 MB."""
 INVALID, TOO_BIG = 1007, 1009  # close codes
 REASON_BYTES: Final = 123  # of a close
 
 
 class Offline(Wire):
     """One connection. The utterance that is received is the last of ``_utterances``, the one that is answered is the first."""
+
+    holds = True
 
     def __init__(self, handshake: Handshake, form: str) -> None:
         """Raises ``Refused`` for a ``format`` that is neither ``json`` nor ``text``."""
@@ -63,7 +68,9 @@ class Offline(Wire):
         self._header = b""
         self._missing = 0  # bytes of the utterance
         self._decoder = PcmDecoder(AudioFormat())
-        self._samples = 0  # given to the session
+        self._samples = 0  # received, at 16 kHz
+        self._held = bytearray()  # the last of them, as int16
+        self._settled = 0  # the first of them, of which the session has said what there is to say
         self._utterances: deque[Utterance] = deque()
         self._begins: dict[int, int] = {}  # ms, of each segment that is not answered
         self._over = False
@@ -113,22 +120,32 @@ class Offline(Wire):
         if len(self._utterances) >= WAITING:
             return self._refuse(INVALID, f"{WAITING} utterances wait for their answers; send no more before one came")
         self._decoder, self._missing = PcmDecoder(audio), size
-        self._samples += to_samples(LEAD_MS)
+        self._hold(LEAD)
         self._utterances.append(Utterance(to_ms(self._samples)))
-        return (Audio(LEAD),) if size else (Audio(LEAD), *self._ended())
+        return () if size else self._ended()
 
     def _hear(self, part: bytes) -> tuple[Input, ...]:
         self._missing -= len(part)
-        heard = self._audio(self._decoder.decode(part))
-        return heard if self._missing else (*heard, *self._audio(self._decoder.finish()), *self._ended())
-
-    def _audio(self, samples: Samples) -> tuple[Input, ...]:
-        self._samples += samples.size
-        return (Audio(samples.astype("<i2").tobytes()),) if samples.size else ()
+        self._hold(self._decoder.decode(part).astype("<i2").tobytes())
+        if not self._missing:
+            self._hold(self._decoder.finish().astype("<i2").tobytes())
+            return self._ended()
+        given = self._samples - len(self._held) // 2
+        return self._release(self._settled + AHEAD - given)
 
     def _ended(self) -> tuple[Input, ...]:
         self._utterances[-1].end_ms = to_ms(self._samples)
-        return (Flush(),)
+        return (*self._release(self._samples), Flush())
+
+    def _hold(self, data: bytes) -> None:
+        self._samples += len(data) // 2
+        self._held += data
+
+    def _release(self, samples: int) -> tuple[Input, ...]:
+        """So many of those that are held, if there are."""
+        data = bytes(self._held[: 2 * max(0, samples)])
+        del self._held[: len(data)]
+        return (Audio(data),) if data else ()
 
     def _refuse(self, code: int, sentence: str) -> tuple[Input, ...]:
         """What came before is answered first."""
@@ -143,6 +160,8 @@ class Offline(Wire):
             case FinalMessage() | ErrorSent(segment=int()):
                 assert message.segment is not None
                 self._add(message, self._begins.pop(message.segment, 0))
+            case Heartbeat(processed_ms=processed_ms):
+                self._settled = to_samples(processed_ms)
             case Flushed() if self._utterances:
                 utterance = self._utterances.popleft()
                 yield text_of(utterance) if self._as_text else to_json(result_of(utterance))

@@ -20,6 +20,7 @@ from streamer.core.events import (
     Final,
     Flush,
     Flushed,
+    Heartbeat,
     Input,
     Language,
     Settings,
@@ -119,7 +120,7 @@ def test_the_session_hears_16_khz_whatever_comes():
 def test_an_utterance_is_a_header_and_its_samples():
     spoken = wire()
     inputs = spoken.decode(utterance([0.0, 1.0, -1.0]))
-    assert inputs == (SILENCE, Audio(struct.pack("<hhh", 0, 32_767, -32_767)), Flush())
+    assert inputs == (Audio(LEAD + struct.pack("<hhh", 0, 32_767, -32_767)), Flush())
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 13, 1_000])
@@ -137,6 +138,24 @@ def test_the_rate_may_change_from_one_utterance_to_the_next():
     for rate in (8_000, 48_000, 16_000):
         audio = b"".join(event.data for event in spoken.decode(silent(1.0, rate)) if isinstance(event, Audio))
         assert len(audio) - len(LEAD) == pytest.approx(2 * 16_000, abs=20)
+
+
+def test_what_the_session_is_behind_with_is_held_until_it_caught_up_or_all_has_come():
+    spoken = wire()
+    data = utterance(np.zeros(100 * 16_000))
+
+    def heard(begin_s, end_s):
+        """Seconds of audio that are passed on when these come; the header comes first."""
+        given = spoken.decode(data[8 + begin_s * 64_000 : 8 + end_s * 64_000])
+        return sum(len(event.data) for event in given if isinstance(event, Audio)) / 32_000
+
+    assert spoken.decode(data[:8]) == ()
+    assert heard(0, 10) == 10.4
+    assert heard(10, 60) == 29.6
+    assert heard(60, 70) == 0
+    said(spoken, Heartbeat(received_ms=40_000, processed_ms=15_000, queue_ms=0))
+    assert heard(70, 80) == 15
+    assert heard(80, 100) == 45.4  # which is all
 
 
 def test_an_answer_is_json_as_of_the_cpp_server_and_more():
