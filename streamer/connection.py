@@ -269,7 +269,7 @@ class Connection:
 
     def _take(self, data: bytes) -> bool:
         """A binary message while the reader waits for one. Not taken when it may have to wait, which only the reader can."""
-        if self._idle or not self._runner.prompt:
+        if self._idle or self._wire.holds or not self._runner.prompt:
             self._heard = None
             return False
         self._heard = time.monotonic()

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from streamer.core.events import Closed, Final
 from streamer.engine.scripted import Script, Scripted
+from streamer.wires.routes import ROUTES
 from tests.driving import Driver, speech
 from tests.serving import serving
 
@@ -140,8 +141,8 @@ def test_a_socket_elsewhere_is_refused_with_a_sentence(server):
         talk(server.url.replace("http", "ws") + "/elsewhere")
 
     assert refused.value.response.status_code == 404
-    places = b"/ws, /v1/listen, /v1/realtime, /funasr, /funasr/realtime, /calls/*"
-    assert refused.value.response.body == b"no WebSocket is at /elsewhere; they are at " + places + b"\n"
+    places = ", ".join(route.paths[0] for route in ROUTES if route.paths)
+    assert refused.value.response.body == f"no WebSocket is at /elsewhere; they are at {places}\n".encode()
 
 
 @pytest.mark.parametrize(

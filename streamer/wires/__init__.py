@@ -67,6 +67,8 @@ class Wire(ABC):
     back: Back | None = None
     finishes: bool = False
     """Whether what was said is still finished when its client has gone without a word: others follow the session."""
+    holds: bool = False
+    """Whether it holds audio back, so that one message may bring much of it: only the reader takes those, who can wait between inputs."""
 
     def open(self) -> Iterable[Input | Said]:
         """Inputs that come before anything else, where the handshake has said it all."""

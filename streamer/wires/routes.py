@@ -11,6 +11,8 @@ from streamer.wires import (
     funasr_commands,
     native,
     openai_realtime,
+    sherpa_offline,
+    sherpa_online,
     vosk,
 )
 
@@ -21,6 +23,9 @@ ROUTES: Final = (
     funasr.ROUTE,
     funasr_commands.ROUTE,
     vosk.ROUTE,
+    sherpa_online.ROUTE,
+    sherpa_offline.ROUTE,
+    sherpa_offline.TEXT_ROUTE,
     calls.ROUTE,
 )
 BY_NAME: Final = {route.name: route for route in ROUTES}
