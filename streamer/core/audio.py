@@ -107,7 +107,9 @@ class PcmDecoder:
                 return _TABLES[self._encoding][np.frombuffer(data, np.uint8)]
             case Encoding.PCM_F32LE:
                 # NaN and infinities are silence and full scale, not poison for everything that follows.
-                values = np.nan_to_num(np.frombuffer(data, "<f4").astype(np.float64), nan=0.0, posinf=1.0, neginf=-1.0)
+                with np.errstate(invalid="ignore"):  # some NaNs are said to be signals
+                    wide = np.frombuffer(data, "<f4").astype(np.float64)
+                values = np.nan_to_num(wide, nan=0.0, posinf=1.0, neginf=-1.0)
                 return np.clip(values, -1.0, 1.0) * 32767.0
             case _:
                 return np.frombuffer(data, "<i2").astype(np.int16, copy=False)  # a copy on big-endian machines only
