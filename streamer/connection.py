@@ -189,12 +189,14 @@ class Connection:
                 if self._idle:
                     break
                 await self._feed(self._wire.decode(data))
-            await self._until_closed()
+        except EOFError:  # what was said is answered all the same: the client may have closed its own half only
+            self._heard = None
+            await self.stop("stop")
         except (ConnectionClosed, ConnectionError):
             return
         except Exception as error:  # noqa: BLE001 - logged and told
             self._runner.fail(error)
-            await self._until_closed()
+        await self._until_closed()
 
     async def _feed(self, events: Iterable[Input | Said]) -> None:
         for event in events:
