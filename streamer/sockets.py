@@ -75,13 +75,15 @@ class TcpSocket:
         if data:
             return data
         if self.close_code is not None or self._writer.transport.is_closing():
-            self.close_code = self.close_code or ABNORMAL
-            raise ConnectionResetError("the stream was let go")
+            raise self._lost()
         raise EOFError("the other side has said its last")
 
     async def send(self, payload: Payload) -> None:
         self.push(payload)
-        await self._writer.drain()
+        try:
+            await self._writer.drain()
+        except OSError as error:
+            raise self._lost() from error
 
     async def close(self, code: int, reason: str) -> None:
         """Say the end, wait a moment for the other side's, and close. Raises ``ConnectionError`` when it is gone."""
@@ -101,7 +103,14 @@ class TcpSocket:
 
     async def _read(self) -> bytes:
         async with self._reading:
-            return await self._reader.read(READ_BYTES)
+            try:
+                return await self._reader.read(READ_BYTES)
+            except OSError as error:  # a reset, or a network that is gone
+                raise self._lost() from error
+
+    def _lost(self) -> ConnectionResetError:
+        self.close_code = self.close_code or ABNORMAL
+        return ConnectionResetError("the stream is lost")
 
 
 def address(found: tuple[str, int] | None) -> str:

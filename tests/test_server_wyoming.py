@@ -102,7 +102,7 @@ def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(server, reset)
 
 def test_nonsense_is_told_even_to_who_goes_on_sending_and_the_stream_is_closed(server):
     with connect(server) as client:
-        client.sendall(b"GET / HTTP/1.1\r\n" + bytes(1_000_000))
+        client.sendall(b"GET / HTTP/1.1\r\n" + bytes(4_000_000))
         ((kind, data),) = rest(client)
         assert (kind, data["code"]) == ("error", "invalid_message")
         assert data["text"].startswith("an event's header is 'GET / HTTP/1.1")

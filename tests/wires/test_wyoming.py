@@ -441,6 +441,20 @@ def test_whatever_comes_is_answered_in_events_that_can_be_read(sent, cuts):
     assert turns == ["transcript-start", "transcript-stop"] * (len(turns) // 2) + ["transcript-start"] * (len(turns) % 2)
 
 
+LOST = ErrorSent(code="transcription_failed", message="lost", fatal=False, segment=0, channel=0)
+FATAL = ErrorSent(code="internal", message="fatal", fatal=True)
+MESSAGES = st.sampled_from(
+    [Driver().sent[0], PARTIAL, replace(PARTIAL, segment=1), FIRST, SECOND, LOST, FATAL, Flushed(id=None), Closed(reason="stop", totals={})]
+)
+
+
+@given(st.lists(EVENTS | MESSAGES, max_size=20))
+def test_no_order_of_events_and_messages_raises(happened):
+    wire = Wyoming()
+    for one in happened:
+        assert all(decoded(wire, one)) if isinstance(one, bytes) else told(wire, one) is not None
+
+
 def test_no_more_is_kept_than_a_header_and_some_data():
     reader = Reader()
     assert sum(len(found) for found in reader.read(chunk(bytes(1_000_000))[:-1]) if isinstance(found, bytes)) == 999_999
