@@ -248,6 +248,10 @@ class Connection:
                     return False
                 self._count_received(data)
                 await self._feed(self._wire.decode(data))
+        except EOFError:  # what was said is answered all the same: the client may have closed its own half only
+            self._heard = None
+            await self.stop("stop")
+            return False
         except (ConnectionClosed, ConnectionError):
             return True
         except Exception as error:  # noqa: BLE001 - logged and told

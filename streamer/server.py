@@ -40,6 +40,7 @@ logger: Final = logging.getLogger(__name__)
 RETRY_AFTER_S: Final = 5
 OPEN_TIMEOUT_S: Final = 10.0
 GOODBYE_S: Final = 2.0  # for followers to be told that their calls have ended
+TRY_AGAIN_LATER: Final = 1013  # a WebSocket's close code
 
 
 class Server:
@@ -77,6 +78,7 @@ class Server:
         self._judging: Batched | None = None
         self._server: SocketServer | None = None
         self._others: list[SocketServer | asyncio.Server] = []
+        self._streams: dict[asyncio.Task[None], TcpSocket] = {}
         self.settled = asyncio.Event()
         """Set once the model is warm, or has failed."""
 
@@ -161,6 +163,10 @@ class Server:
             await asyncio.wait(self._following, timeout=GOODBYE_S)
         if self._sharing:
             self._sharing.cancel()
+        for stream in self._streams.values():  # that were not finished in time, or were being refused
+            stream.abort()
+        if self._streams:
+            await asyncio.wait(self._streams)
         for server in (self._server, *self._others):
             server.close()
             await server.wait_closed()
@@ -206,18 +212,27 @@ class Server:
             elsewhere.cancel()
 
     async def _serve_stream(self, route: Route, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """A plain TCP stream has no handshake: who is not let in finds it closed."""
-        socket = TcpSocket(reader, writer)
-        refusal = self._refusal()
-        if refusal:
-            logger.warning("%s is refused: %s", socket.peer, refusal[1])
-            self.metrics.refused.labels(refusal[0]).inc()
-        else:
-            handshake = Handshake(session_id=_new_id(), at=_now(), path="")
-            wire = route.open(handshake)
-            assert isinstance(wire, Wire)
-            await self._session(socket, wire, handshake.session_id)
-        writer.close()
+        """A plain TCP stream has no handshake: who is not let in is told in the wire's own way, and finds it closed."""
+        task, socket = asyncio.current_task(), TcpSocket(reader, writer)
+        assert task
+        self._streams[task] = socket
+        try:
+            if refusal := self._refusal():
+                logger.warning("%s is refused: %s", socket.peer, refusal[1])
+                self.metrics.refused.labels(refusal[0]).inc()
+                socket.push(route.refusal(*refusal))
+                async with asyncio.timeout(OPEN_TIMEOUT_S):
+                    await socket.close(TRY_AGAIN_LATER, refusal[0])
+            else:
+                handshake = Handshake(session_id=_new_id(), at=_now(), path="")
+                wire = route.open(handshake)
+                assert isinstance(wire, Wire)
+                await self._session(socket, wire, handshake.session_id)
+        except (ConnectionError, TimeoutError):
+            pass  # gone before it was told
+        finally:
+            socket.abort()
+            del self._streams[task]
 
     async def _session(self, socket: Socket, wire: Wire, session_id: str) -> None:
         info = self.scheduler.info

@@ -2,18 +2,23 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 from streamer.wires import Payload
 
 AT_ONCE_BYTES: Final = 16_384  # that a socket still has to send, half of what makes the library wait
 READ_BYTES: Final = 65_536
+LINGER_S: Final = 1.0  # for the other side to read the last message and close; a reset before that would take it away
 NORMAL: Final = 1000
 ABNORMAL: Final = 1006  # what a WebSocket that was lost says of itself
 
 
 class Socket(Protocol):
-    """``recv`` and ``send`` raise ``ConnectionClosed`` or ``ConnectionError`` once the other side is gone."""
+    """``recv`` and ``send`` raise ``ConnectionClosed`` or ``ConnectionError`` once the other side is gone.
+
+    ``recv`` raises ``EOFError`` where the other side has said its last and may still be reading.
+    """
 
     take: Callable[[bytes], bool] | None
     """Takes a whole binary message where it arrives, or gives False; set only when about to await ``recv``. A socket may ignore it."""
@@ -44,12 +49,16 @@ class Socket(Protocol):
 
 
 class TcpSocket:
-    """A plain stream: what arrives is bytes, cut anywhere, and what is sent is written one after the other."""
+    """A plain stream: what arrives is bytes, cut anywhere, and what is sent is written one after the other.
+
+    The end of what arrives does not tell a client that has gone from one that has only closed its own half and waits for the answer.
+    """
 
     take: Callable[[bytes], bool] | None = None
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
+        self._reading = asyncio.Lock()  # a stream is read by one at a time, and ``close`` reads too
         self.close_code: int | None = None
 
     @property
@@ -61,34 +70,53 @@ class TcpSocket:
         return self._writer.transport.get_write_buffer_size() < AT_ONCE_BYTES
 
     def push(self, payload: Payload) -> None:
-        if self.close_code is None:
+        if self.close_code is None and not self._writer.transport.is_closing():
             self._writer.write(payload if isinstance(payload, bytes) else payload.encode())
 
     async def recv(self) -> Payload:
-        try:
-            data = await self._reader.read(READ_BYTES)
-        except OSError:
-            data = b""
-        if not data:
-            self.close_code = self.close_code or ABNORMAL
-            raise ConnectionResetError("the stream has ended")
-        return data
+        data = await self._read()
+        if data:
+            return data
+        if self.close_code is not None or self._writer.transport.is_closing():
+            raise self._lost()
+        raise EOFError("the other side has said its last")
 
     async def send(self, payload: Payload) -> None:
         self.push(payload)
-        await self._writer.drain()
+        try:
+            await self._writer.drain()
+        except OSError as error:
+            raise self._lost() from error
 
     async def confirm(self) -> None:
         await asyncio.Event().wait()
 
     async def close(self, code: int, reason: str) -> None:
+        """Say the end, wait a moment for the other side's, and close. Raises ``ConnectionError`` when it is gone."""
         self.close_code = self.close_code or code
+        if not self._writer.transport.is_closing():
+            self._writer.write_eof()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                while await self._read():
+                    pass
         self._writer.close()
         await self._writer.wait_closed()
 
     def abort(self) -> None:
         self.close_code = self.close_code or ABNORMAL
         self._writer.transport.abort()
+
+    async def _read(self) -> bytes:
+        async with self._reading:
+            try:
+                return await self._reader.read(READ_BYTES)
+            except OSError as error:  # a reset, or a network that is gone
+                raise self._lost() from error
+
+    def _lost(self) -> ConnectionResetError:
+        self.close_code = self.close_code or ABNORMAL
+        return ConnectionResetError("the stream is lost")
 
 
 def address(found: tuple[str, int] | None) -> str:

@@ -116,6 +116,8 @@ class Route:
     """Raises ``Refused``."""
     tcp: bool = False
     """A plain TCP stream, which has no path: found only at a port of its own."""
+    refusal: Callable[[str, str], bytes] = lambda code, sentence: b""
+    """On a plain TCP stream, what a client is told that is not let in: a word, and a sentence."""
     claims: Mapping[str, str] = field(default_factory=dict)
     """Another wire's path, and the subprotocol whose offer there means this one."""
 

@@ -14,6 +14,7 @@ from streamer.wires import (
     sherpa_offline,
     sherpa_online,
     vosk,
+    wyoming,
 )
 
 ROUTES: Final = (
@@ -26,6 +27,7 @@ ROUTES: Final = (
     sherpa_online.ROUTE,
     sherpa_offline.ROUTE,
     sherpa_offline.TEXT_ROUTE,
+    wyoming.ROUTE,
     calls.ROUTE,
 )
 BY_NAME: Final = {route.name: route for route in ROUTES}

@@ -19,20 +19,33 @@ ENVIRONMENTS = HERE.parents[1] / ".build" / "clients"
 RATE = 16_000
 SPOKEN_S, SILENCE_S = 9, 2
 STARTED_S, SPOKE_S = 60, 120
+LISTEN = ("wyoming",)  # wires with a port of their own
 
 
 @pytest.fixture(scope="session")
-def server():
-    """The bundled English model behind a free port; the address of its sockets."""
+def serving():
+    """The bundled English model behind free ports; the address of its sockets, and the port of each wire that has one of its own."""
     command = [sys.executable, "-m", "streamer", "serve", "--port", "0", "--model", "bundled", "--log-level", "warning"]
+    command += ["--listen", ",".join(f"{name}=0" for name in LISTEN)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             address = process.stdout.readline().split()[4]
+            own = [process.stdout.readline().split() for _ in LISTEN]  # "wyoming has port 10300 of its own"
             assert process.stdout.readline().startswith("model: ")
-            yield address.replace("http", "ws", 1)
+            yield address.replace("http", "ws", 1), {words[0]: int(words[3]) for words in own}
         finally:
             process.terminate()
             process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def server(serving):
+    return serving[0]
+
+
+@pytest.fixture(scope="session")
+def ports(serving):
+    return serving[1]
 
 
 @pytest.fixture(scope="session")

@@ -72,7 +72,11 @@ SAMPLES = [
             "media_format": {"encoding": "PCMU", "sample_rate": 8000, "channels": 1},
         },
     },
-    *({"event": "media", "media": {"track": t, "chunk": n, "timestamp": n, "payload": ENCODED[0]}} for t in ("inbound", "outbound") for n in "135"),
+    *(
+        {"event": "media", "media": {"track": track, "chunk": number, "timestamp": number, "payload": ENCODED[0]}}
+        for track in ("inbound", "outbound")
+        for number in "135"
+    ),
     {"event": "stop"},
     {
         "version": "2",
@@ -91,7 +95,7 @@ SAMPLES = [
     {"version": "2", "id": "e160e428", "type": "ping", "seq": 2, "serverseq": 1, "position": "PT1S", "parameters": {}},
     {"version": "2", "id": "e160e428", "type": "close", "seq": 3, "serverseq": 1, "position": "PT1S", "parameters": {"reason": "end"}},
     {"event": "websocket:connected", "content-type": "audio/l16;rate=16000"},
-    {"type": "start", "language": "en", "format": "raw", "encoding": "LINEAR16", "interimResults": True, "sampleRateHz": 8000, "options": {}},
+    {"type": "start", "language": "en", "format": "raw", "encoding": "LINEAR16", "sampleRateHz": 8000, "options": {}},
 ]  # fmt: skip
 PLAIN_TEXTS = ["START", "STOP", "COMMIT", "HOTWORDS:a,b", "LANGUAGE:zh", "Done", '{"eof" : 1}', "{", "[]"]
 HEADER = (16_000).to_bytes(4, "little") + (3_200).to_bytes(4, "little")
