@@ -245,6 +245,8 @@ class Connection:
                 self._writing = False
                 self._count(message)
             assert self._outbox.close
+            if self._wire.client_closes_s:
+                await asyncio.sleep(self._wire.client_closes_s)  # cut short by a client that closes, as then the reader ends
             async with asyncio.timeout(stall):
                 await self._socket.close(*self._wire.close(*self._outbox.close))
         except TimeoutError:
@@ -259,7 +261,7 @@ class Connection:
             self._count_audio()
 
     def _encoded(self, message: Message | Said) -> Iterable[Payload]:
-        return (message.payload,) if isinstance(message, Said) else self._wire.encode(message)
+        return (message.written(),) if isinstance(message, Said) else self._wire.encode(message)
 
     def _send(self, message: Message | Said) -> None:
         if isinstance(message, SpeechEnded):

@@ -29,7 +29,12 @@ class Handshake:
 class Said:
     """An answer that needs no session, such as to a ping: to be written as it is, after what was written before."""
 
-    payload: Payload
+    payload: Payload | Callable[[], Payload]
+    """A function is called when its turn has come, once: for wires that number what they write."""
+
+    def written(self) -> Payload:
+        """What to write, now."""
+        return self.payload() if callable(self.payload) else self.payload
 
 
 class Refused(Exception):
@@ -49,6 +54,10 @@ class Wire(ABC):
     """Without any message, if this wire has a limit of its own."""
     call: str | None = None
     """By which id others may follow this session, at ``/calls/<id>``. Known from the beginning, or with a text message."""
+    finishes: bool = False
+    """Whether what was said is still finished when its client has gone without a word: others follow the session."""
+    client_closes_s: float = 0.0
+    """So long after the last message its client may close the socket, where that is the client's part, before we do."""
 
     def open(self) -> Iterable[Input | Said]:
         """Inputs that come before anything else, where the handshake has said it all."""
