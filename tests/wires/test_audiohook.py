@@ -304,9 +304,12 @@ def test_a_language_without_a_tag_is_not_told():
 def test_a_pause_ends_what_is_being_said_and_its_silence_keeps_the_time():
     client = opened()
     assert client.send(bytes(16_000)) == [Audio(bytes(16_000))]  # one second of both sides
-    assert client.say("paused", position="PT1S") == [Flush("paused")]
+    quiet = Audio(b"\xff" * 640)  # for the last samples to come out of the resampler
+    assert client.say("paused", position="PT1S") == [quiet, Flush("paused")]
     client.hear(Flushed(id="paused"))
-    assert client.say("resumed", position="PT3S", start="PT1S", discarded="PT2S") == [Audio(b"\xff" * 32_000)]
+    assert client.say("paused", position="PT2S") == []
+    assert client.say("resumed", position="PT3S", start="PT1S", discarded="PT2S") == [Audio(b"\xff" * (32_000 - 640))]
+    assert client.say("paused", position="PT3S") == [quiet, Flush("paused")]
     assert client.messages[1:] == []
 
 
