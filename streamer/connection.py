@@ -314,6 +314,8 @@ class Connection:
                 self._writing = False
                 self._count(message)
             assert self._outbox.close
+            if self._wire.client_closes_s:
+                await asyncio.sleep(self._wire.client_closes_s)  # cut short by a client that closes, as then the reader ends
             async with asyncio.timeout(stall):
                 await self._socket.close(*self._wire.close(*self._outbox.close))
         except TimeoutError:
@@ -339,7 +341,7 @@ class Connection:
 
     def _encoded(self, message: Message | Said) -> Iterable[Payload]:
         if isinstance(message, Said):
-            return (message.payload,)
+            return (message.written(),)
         if not self._resumes or isinstance(message, REPLACED):
             return self._wire.encode(message)
         payloads = tuple(self._wire.encode(message))

@@ -30,7 +30,12 @@ class Handshake:
 class Said:
     """An answer that needs no session, such as to a ping: to be written as it is, after what was written before."""
 
-    payload: Payload
+    payload: Payload | Callable[[], Payload]
+    """A function is called when its turn has come, once: for wires that number what they write."""
+
+    def written(self) -> Payload:
+        """What to write, now."""
+        return self.payload() if callable(self.payload) else self.payload
 
 
 class Refused(Exception):
@@ -58,15 +63,16 @@ class Wire(ABC):
     """Without any message, if this wire has a limit of its own."""
     call: str | None = None
     """By which id others may follow this session, at ``/calls/<id>``. Known from the beginning, or with a text message."""
-
+    finishes: bool = False
+    """Whether what was said is still finished when its client has gone without a word: others follow the session."""
+    client_closes_s: float = 0.0
+    """So long after the last message its client may close the socket, where that is the client's part, before we do."""
     resumable: bool = False
     """Whether its messages are numbered, and a client of it may come back to its session."""
     number: int = 0
     """Of the message that was encoded last, where they are numbered."""
     subprotocol: str | None = None
     back: Back | None = None
-    finishes: bool = False
-    """Whether what was said is still finished when its client has gone without a word: others follow the session."""
     holds: bool = False
     """Whether it holds audio back, so that one message may bring much of it: only the reader takes those, who can wait between inputs."""
 

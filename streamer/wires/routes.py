@@ -5,14 +5,18 @@ from typing import Final
 
 from streamer.wires import (
     Route,
+    audio_fork,
+    audiohook,
     calls,
     deepgram,
     funasr,
     funasr_commands,
+    jambonz,
     native,
     openai_realtime,
     sherpa_offline,
     sherpa_online,
+    vonage,
     vosk,
     wyoming,
 )
@@ -28,6 +32,10 @@ ROUTES: Final = (
     sherpa_offline.ROUTE,
     sherpa_offline.TEXT_ROUTE,
     wyoming.ROUTE,
+    audiohook.ROUTE,
+    jambonz.ROUTE,
+    audio_fork.ROUTE,
+    vonage.ROUTE,
     calls.ROUTE,
 )
 BY_NAME: Final = {route.name: route for route in ROUTES}

@@ -138,7 +138,7 @@ class AnyClient(RuleBasedStateMachine):
     def take(self, inputs):
         for event in inputs:
             if isinstance(event, Said):
-                self.check(event.payload)
+                self.check(event.written())
             else:
                 self.receive(event)
 
