@@ -137,6 +137,7 @@ class Connection:
         self._audio_ms = 0
         self._heard: float | None = None  # since when the reader waits; not while it is at work
         self._idle = self._writing = False
+        self._finished = asyncio.Event()  # the session has closed
         self.done = asyncio.Event()
         """Set when the last message has been written, or nobody reads any more."""
         self._began = time.monotonic()
@@ -149,7 +150,7 @@ class Connection:
             scheduler=rooms.scheduler,
             open_decoder=rooms.open_decoder,
             send=self._send,
-            close=self._outbox.put_close,
+            close=self._close,
             backlog_s=rooms.limits.backlog_s,
         )
 
@@ -161,6 +162,7 @@ class Connection:
         try:
             # The writer ends after the last message and the close, or when the client does not read; the reader when the client left.
             await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
+            await self._finish()
         finally:
             self._runner.gone()
             for task in tasks:
@@ -177,6 +179,23 @@ class Connection:
         """The server stops: finish what is open and say goodbye."""
         if self._runner.state in (State.NEW, State.OPEN):
             await self._runner.feed(Stop(reason))
+
+    async def _finish(self) -> None:
+        """The client may have left a session that others follow, who still want what was said."""
+        left = self._wire.gone() if self._runner.state in (State.OPEN, State.DRAINING) else None
+        if left is None:
+            return
+        self._heard = None  # nobody is expected to say anything
+        try:
+            async with asyncio.timeout(self._rooms.limits.drain_s):
+                await self._feed(left)
+                await self._finished.wait()
+        except TimeoutError:
+            logger.warning("session %s was not finished within %.0f s", self.id, self._rooms.limits.drain_s)
+
+    def _close(self, code: int, reason: str) -> None:
+        self._outbox.put_close(code, reason)
+        self._finished.set()
 
     async def _read(self) -> None:
         try:

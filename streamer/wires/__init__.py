@@ -69,6 +69,10 @@ class Wire(ABC):
         """The session's close code and reason to the wire's own."""
         return code, reason
 
+    def gone(self) -> Iterable[Input] | None:
+        """The client has left: the inputs that end its session for those who follow it, or ``None`` where it is for nobody else."""
+        return None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:

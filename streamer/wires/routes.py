@@ -3,9 +3,19 @@
 from collections.abc import Sequence
 from typing import Final
 
-from streamer.wires import Route, deepgram, funasr, funasr_commands, native, openai_realtime
+from streamer.wires import Route, deepgram, exotel, funasr, funasr_commands, native, openai_realtime, plivo, telnyx, twilio
 
-ROUTES: Final = (native.ROUTE, deepgram.ROUTE, openai_realtime.ROUTE, funasr.ROUTE, funasr_commands.ROUTE)
+ROUTES: Final = (
+    native.ROUTE,
+    deepgram.ROUTE,
+    openai_realtime.ROUTE,
+    funasr.ROUTE,
+    funasr_commands.ROUTE,
+    twilio.ROUTE,
+    telnyx.ROUTE,
+    plivo.ROUTE,
+    exotel.ROUTE,
+)
 BY_NAME: Final = {route.name: route for route in ROUTES}
 BY_PATH: Final = {path: route for route in ROUTES for path in route.paths}
 
