@@ -73,7 +73,7 @@ def telnyx(tracks, *, encoding="PCMU", rate=8_000, parameters=None, stop=True, c
     }
     messages = [{"event": "connected", "version": "1.0.0"}]
     messages.append({"event": "start", "sequence_number": "1", "start": opening, **stream})
-    width = 2 if encoding == "L16" else 1
+    width = 2 if encoding.upper() == "L16" else 1
     for n, (at, name, number, payload) in enumerate(packets(tracks, width=width, rate=rate), 2):
         media = {"track": name, "chunk": str(number), "timestamp": str(at), "payload": text(payload)}
         messages.append({"event": "media", "sequence_number": str(n), "media": media, **stream})
@@ -82,13 +82,13 @@ def telnyx(tracks, *, encoding="PCMU", rate=8_000, parameters=None, stop=True, c
     return [json.dumps(message) for message in messages]
 
 
-def plivo(tracks, *, encoding="audio/x-mulaw", rate=8_000, extra="", stop=True):
+def plivo(tracks, *, encoding="audio/x-mulaw", rate=8_000, extra="", stop=True, said_rate=None):
     opening = {
         "callId": CALLS["plivo"],
         "streamId": "87654321-4321-4321-4321-cba987654321",
         "accountId": "MA0123456789ABCDEF",
         "tracks": list(tracks),
-        "mediaFormat": {"encoding": encoding, "sampleRate": rate},
+        "mediaFormat": {"encoding": encoding, "sampleRate": said_rate or rate},
     }
     messages = [{"event": "start", "sequenceNumber": 1, "start": opening, "extra_headers": extra}]
     width = 2 if "l16" in encoding else 1
