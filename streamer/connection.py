@@ -176,19 +176,18 @@ class Connection:
             logger.info("session %s closed after %.1f s: code=%s %s", self.id, seconds, self._socket.close_code, totals)
 
     async def stop(self, reason: str) -> None:
-        """The server stops: finish what is open and say goodbye."""
+        """The server stops, or the client has left a session that others follow: finish what is open and say goodbye."""
         if self._runner.state in (State.NEW, State.OPEN):
-            await self._runner.feed(Stop(reason))
+            await self._feed((*self._wire.rest(), Stop(reason)))
 
     async def _finish(self) -> None:
         """The client may have left a session that others follow, who still want what was said."""
-        left = self._wire.gone() if self._runner.state in (State.OPEN, State.DRAINING) else None
-        if left is None:
+        if not self._wire.finishes or self._runner.state not in (State.OPEN, State.DRAINING):
             return
         self._heard = None  # nobody is expected to say anything
         try:
             async with asyncio.timeout(self._rooms.limits.drain_s):
-                await self._feed(left)
+                await self.stop("gone")
                 await self._finished.wait()
         except TimeoutError:
             logger.warning("session %s was not finished within %.0f s", self.id, self._rooms.limits.drain_s)
@@ -247,7 +246,8 @@ class Connection:
                 break
             await asyncio.sleep(limit - silence)
         self._idle = True
-        await self._runner.feed(Stop("idle_timeout", IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive")))
+        error = IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive")
+        await self._feed((*self._wire.rest(), Stop("idle_timeout", error)))
 
     async def _until_closed(self) -> None:
         """The reader may not end before the goodbye is written."""

@@ -145,3 +145,24 @@ def test_an_option_that_cannot_be_followed_refuses_the_handshake(server):
         dialled(server, "/plivo?inbound=caller", [])
     assert refused.value.response.status_code == 400
     assert refused.value.response.body.decode() == "inbound is 'caller', expected customer or agent\n"
+
+
+@pytest.mark.parametrize("how", ["drained", "idle"])
+def test_what_the_wire_held_back_is_heard_when_the_session_is_ended_from_elsewhere(followed, how):
+    one = {"inbound": mulaw(CUSTOMER)}  # the other track is waited for
+
+    async def call(server):
+        async with connect(server.url.replace("http", "ws", 1) + "/telnyx", compression=None) as carrier:
+            for message in telnyx(one, stop=False):
+                await carrier.send(message)
+            until(lambda: any(isinstance(message, Final) for message in followed))
+            if how == "drained":
+                (connection,) = server.server._connections
+                server.call(connection.stop("going_away"))
+            with suppress(ConnectionClosed):
+                await asyncio.wait_for(carrier.recv(), 20)
+            return carrier.close_code
+
+    with serving(judge=Loud(), idle_timeout_s=1 if how == "idle" else 30) as server:
+        assert asyncio.run(call(server)) == (1008 if how == "idle" else 1001)
+    assert followed[-1].totals["audio_ms"] == len(CUSTOMER) // 8

@@ -47,6 +47,8 @@ class Wire(ABC):
     """Added to the answer to the handshake."""
     idle_timeout_s: float | None = None
     """Without any message, if this wire has a limit of its own."""
+    finishes: bool = False
+    """When the client has left, what was said is still finished, for who follows the session."""
     call: str | None = None
     """By which id others may follow this session, at ``/calls/<id>``. Known from the beginning, or with a text message."""
 
@@ -69,9 +71,9 @@ class Wire(ABC):
         """The session's close code and reason to the wire's own."""
         return code, reason
 
-    def gone(self) -> Iterable[Input] | None:
-        """The client has left: the inputs that end its session for those who follow it, or ``None`` where it is for nobody else."""
-        return None
+    def rest(self) -> Iterable[Input]:
+        """What the wire still held back, before its session is ended from elsewhere. Whatever comes afterwards has no effect."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

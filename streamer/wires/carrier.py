@@ -6,7 +6,7 @@ with ``stop`` or without a word, what was said is finished for those who follow.
 
 from abc import abstractmethod
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -14,7 +14,8 @@ from typing import Any, Final
 from streamer.core.events import Audio, AudioFormat, Encoding, Input, Message, Rejected, Start, Stop
 from streamer.errors import InvalidAudio, InvalidMessage, InvalidSetting, SessionError
 from streamer.wires import Handshake, Payload, Refused, Wire
-from streamer.wires.carrier_options import BOTH, INBOUND, Options, in_text, of_query, read_options
+from streamer.wires.carrier_options import BOTH, INBOUND, Options, of_query, read_options
+from streamer.wires.loose import in_text, integer, mapping
 from streamer.wires.plain import read_json
 from streamer.wires.tracks import WINDOW_MS, Tracks
 
@@ -25,7 +26,6 @@ ENCODINGS: Final[Mapping[str, Encoding]] = {
 }
 """Without ``audio/`` and ``x-`` before them. 16-bit samples are little-endian with all carriers, whatever RFC 3551 says of L16."""
 HIGHEST_RATE: Final = 48_000  # bounds what silence a pause can cost
-LARGEST: Final = 10**15  # of a number in a message, well beyond milliseconds since 1970
 REASON_BYTES: Final = 123  # of a close
 UNREADABLE: Final = "a message is not a JSON object with an event, such as start, media or stop"
 
@@ -44,6 +44,8 @@ class Opening:
 
 class Carrier(Wire):
     """One stream of a call. Raises ``Refused`` for options in the query that cannot be followed."""
+
+    finishes = True
 
     def __init__(self, handshake: Handshake) -> None:
         self._query = of_query(handshake.query)
@@ -72,7 +74,7 @@ class Carrier(Wire):
             case {"event": "media"}:
                 return self._media(mapping(message, "media"))
             case {"event": "stop"}:
-                return self._stop("stop")
+                return (*self.rest(), Stop())
             case {"event": str()}:  # connected, dtmf, mark, and whatever else may come
                 return ()
             case _:
@@ -85,8 +87,12 @@ class Carrier(Wire):
         sentence = self._sentence.encode()[:REASON_BYTES].decode(errors="ignore")
         return code, sentence or reason
 
-    def gone(self) -> tuple[Input, ...]:
-        return () if self._stopped else self._stop("gone")
+    def rest(self) -> tuple[Input, ...]:
+        if self._stopped or not self._tracks:
+            return ()
+        self._stopped = True
+        audio = self._tracks.finish()
+        return (*([Audio(audio)] if audio else []), *self._lost(self._tracks))
 
     def _start(self, message: Mapping[str, Any]) -> tuple[Input, ...]:
         opening = self.read_start(message)
@@ -125,16 +131,12 @@ class Carrier(Wire):
             return 0
         return next((index for index, name in enumerate(self._names) if name in track), None)
 
-    def _stop(self, reason: str) -> tuple[Input, ...]:
-        self._stopped = True
-        if not self._tracks:
-            return (Stop(reason),)
-        rest = self._tracks.finish()
-        told = [f"{self._tracks.late} packets came more than {WINDOW_MS} ms too late"] if self._tracks.late else []
+    def _lost(self, tracks: Tracks) -> Iterator[Rejected]:
+        told = [f"{tracks.late} packets came more than {WINDOW_MS} ms too late"] if tracks.late else []
         if self._strays:
             told.append(f"{self._strays} packets were on another track than {' and '.join(self._names)}")
-        lost = [_rejected(", ".join(told) + "; they were not heard")] if told else []
-        return (*([Audio(rest)] if rest else []), *lost, Stop(reason))
+        if told:
+            yield _rejected(", ".join(told) + "; they were not heard")
 
 
 def _format(opening: Opening, options: Options, names: Sequence[str]) -> AudioFormat:
@@ -151,32 +153,6 @@ def _format(opening: Opening, options: Options, names: Sequence[str]) -> AudioFo
         raise InvalidSetting("sample_rate", opening.sample_rate, f"a number of at most {HIGHEST_RATE}")
     roles = tuple(options.role(name) for name in names)
     return AudioFormat(encoding=encoding, sample_rate=rate, channels=len(names), channel_names=roles)
-
-
-def mapping(message: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """An object in another; empty where there is none."""
-    found = message.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def texts(value: object) -> list[str]:
-    """The strings of a list; none where it is no list."""
-    return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []
-
-
-def integer(value: object) -> int | None:
-    """A number that may be text, as some carriers write theirs."""
-    match value:
-        case bool():
-            return None
-        case int() if abs(value) < LARGEST:
-            return value
-        case float() if abs(value) < LARGEST:
-            return int(value)
-        case str() if value.isascii() and value.isdecimal() and len(value) < len(str(LARGEST)):
-            return int(value)
-        case _:
-            return None
 
 
 def _rejected(sentence: str) -> Rejected:

@@ -11,6 +11,7 @@ from streamer.core.events import Settings
 from streamer.errors import InvalidSetting
 from streamer.wires import bounds
 from streamer.wires.languages import LANGUAGES, by_tag
+from streamer.wires.loose import in_text
 
 INBOUND: Final = "inbound"
 OUTBOUND: Final = "outbound"
@@ -25,7 +26,6 @@ TRACKS: Final[Mapping[str, tuple[str, ...]]] = {
 UNDECIDED: Final = ("", "auto", "multi")
 YES: Final = ("true", "1", "yes", "on")
 NO: Final = ("false", "0", "no", "off")
-LONGEST: Final = 256  # characters of a text that names something
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,21 +59,6 @@ def read_options(given: Mapping[str, str]) -> tuple[Options, list[InvalidSetting
                 errors.append(error)
     call, tracks, inbound = found.pop("call", None), found.pop("track", None), found.pop("inbound", CUSTOMER)
     return Options(settings=Settings(**found), call=call, tracks=tracks, inbound=inbound), errors
-
-
-def pairs(value: object) -> dict[str, str]:
-    """Parameters as an object, or as one text: ``a=1;b=2``, with commas or ``&`` as well."""
-    if isinstance(value, dict):
-        return {name: one for name, one in value.items() if isinstance(one, str)}
-    if not isinstance(value, str):
-        return {}
-    found = (pair.partition("=") for pair in value.replace(",", ";").replace("&", ";").split(";"))
-    return {name.strip(): one.strip() for name, equals, one in found if equals}
-
-
-def in_text(value: object) -> str | None:
-    """A text that names something, if it is one."""
-    return value[:LONGEST] if isinstance(value, str) and value else None
 
 
 def _language(name: str, text: str) -> str:

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from streamer.wires import Route, first_of
-from streamer.wires.carrier import Carrier, Opening, mapping, texts
-from streamer.wires.carrier_options import pairs
+from streamer.wires.carrier import Carrier, Opening
+from streamer.wires.loose import mapping, pairs, texts
 
 PATH: Final = "/plivo"
 

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from streamer.wires import Route, first_of
-from streamer.wires.carrier import Carrier, Opening, mapping
-from streamer.wires.carrier_options import BOTH, pairs
+from streamer.wires.carrier import Carrier, Opening
+from streamer.wires.carrier_options import BOTH
+from streamer.wires.loose import mapping, pairs
 
 PATH: Final = "/telnyx"
 
