@@ -141,6 +141,20 @@ def test_a_track_that_counts_anew_is_heard_again():
     assert tracks.late == LATE_RUN
 
 
+def test_numbers_decide_what_is_missing_where_times_waver():
+    packets = [*ordered(20), (0, 21, 22, 414), (0, 20, 21, 406), (0, 22, 23, 440)]
+    out, tracks = call(*packets)
+    assert marks(out) == list(range(23))
+    assert tracks.late == 0
+
+
+def test_late_packets_between_others_change_nothing():
+    packets = [one for n, packet in enumerate(ordered(150)) for one in ([packet, (0, 9, n, 1)] if n > 60 else [packet])]
+    out, tracks = call(*packets)
+    assert marks(out) == list(range(150))
+    assert tracks.late > LATE_RUN
+
+
 def test_a_burst_in_one_moment_does_not_fill_memory():
     tracks = Tracks(Encoding.MULAW, 8_000, 2)
     out = b"".join(tracks.put(0, packet(1), number=n, time_ms=0) for n in range(1_000))
