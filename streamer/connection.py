@@ -224,15 +224,18 @@ class Connection:
         self._alone = True
         with suppress(TimeoutError):
             async with asyncio.timeout(self._rooms.limits.drain_s):
-                if self._runner.state in (State.NEW, State.OPEN):
-                    await self._runner.feed(Stop("gone"))
+                await self._end(Stop("gone"))
                 await self._over.wait()
 
     async def stop(self, reason: str) -> None:
         """The server stops: finish what is open and say goodbye."""
-        if self._runner.state in (State.NEW, State.OPEN):
-            await self._runner.feed(Stop(reason))
+        await self._end(Stop(reason))
         self._seats.close()
+
+    async def _end(self, stop: Stop) -> None:
+        """Once: what the wire still held back is heard before."""
+        if self._runner.state in (State.NEW, State.OPEN):
+            await self._feed((*self._wire.rest(), stop))
 
     async def _read(self, seat: Seat) -> bool:
         """Until the client has left, or (False) is not listened to any more."""
@@ -250,7 +253,7 @@ class Connection:
                 await self._feed(self._wire.decode(data))
         except EOFError:  # what was said is answered all the same: the client may have closed its own half only
             self._heard = None
-            await self.stop("stop")
+            await self._end(Stop("stop"))
             return False
         except (ConnectionClosed, ConnectionError):
             return True
@@ -297,7 +300,8 @@ class Connection:
                 break
             await asyncio.sleep(limit - silence)
         self._idle = True
-        await self._runner.feed(Stop("idle_timeout", IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive")))
+        error = IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive")
+        await self._feed((*self._wire.rest(), Stop("idle_timeout", error)))
 
     async def _write(self, missed: Sequence[Payload]) -> None:
         stall = self._rooms.limits.stall_s

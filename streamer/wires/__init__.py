@@ -95,6 +95,10 @@ class Wire(ABC):
         """The session's close code and reason to the wire's own."""
         return code, reason
 
+    def rest(self) -> Iterable[Input]:
+        """What the wire still held back, before its session is ended from elsewhere. Whatever comes afterwards has no effect."""
+        return ()
+
 
 class Follows(Protocol):
     """Instead of a wire: whoever reads what the sessions of a call tell, and has none."""
