@@ -301,7 +301,7 @@ class Connection:
             await asyncio.sleep(limit - silence)
         self._idle = True
         error = IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive")
-        await self._feed((*self._wire.rest(), Stop("idle_timeout", error)))
+        await self._end(Stop("idle_timeout", error))
 
     async def _write(self, missed: Sequence[Payload]) -> None:
         stall = self._rooms.limits.stall_s

@@ -230,6 +230,7 @@ class AnyClient(RuleBasedStateMachine):
         """However it went, the session comes to its end, and its goodbye can be said."""
         if not self.wire:
             return
+        self.take(self.wire.rest())
         self.receive(Stop())
         for _ in range(10_000):
             if not self.unjudged and not self.jobs:
