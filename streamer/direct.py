@@ -15,7 +15,7 @@ from websockets.protocol import State
 from websockets.streams import StreamReader
 
 from streamer.sockets import AT_ONCE_BYTES, address
-from streamer.wires import Payload, Route, Wire
+from streamer.wires import Payload, Route, SharedWire, Wire
 
 WHOLE_BINARY: Final = 0x82  # the first byte of a frame that is a whole message, with no extension's bits
 MASKED: Final = 0x80  # the second byte holds this bit and the length, or says that the length follows in two bytes or in eight
@@ -32,7 +32,7 @@ class DirectConnection(ServerConnection):
 
     route: Route
     """What is spoken here; set with the handshake, as are ``wire`` and ``session_id``."""
-    wire: Wire
+    wire: Wire | SharedWire
     session_id: str
     take: Callable[[bytes], bool] | None = None
     """Takes a whole binary message, or gives False. May not raise."""

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import time
 import uuid
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from websockets.asyncio.server import Server as SocketServer
@@ -28,7 +29,9 @@ from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
 from streamer.sockets import Socket, TcpSocket
 from streamer.vad import Judge
-from streamer.wires import Handshake, Refused, Route, Wire
+from streamer.voice import Voice
+from streamer.voices import Voices
+from streamer.wires import Handshake, Refused, Route, SharedWire, Wire
 from streamer.wires.routes import BY_NAME, ROUTES, route_to
 
 logger: Final = logging.getLogger(__name__)
@@ -62,6 +65,7 @@ class Server:
         self._engines = engines
         self.metrics = Metrics()
         self._connections: set[Connection] = set()
+        self._shared: set[Voices] = set()
         self._draining = False
         self._pages = Pages(page_folder())
         self._scheduler: Scheduling | None = None
@@ -142,9 +146,10 @@ class Server:
         self._server.close(close_connections=False)
         for other in self._others:
             other.close(close_connections=False) if isinstance(other, SocketServer) else other.close()
-        if self._connections:
+        open_now: list[Connection | Voices] = [*self._connections, *self._shared]
+        if open_now:
             logger.info("draining %d sessions, %.0f s at the most", len(self._connections), self._limits.drain_s)
-            await asyncio.wait([asyncio.create_task(self._drain(connection)) for connection in self._connections])
+            await asyncio.wait([asyncio.create_task(self._drain(one)) for one in open_now])
         for server in (self._server, *self._others):
             server.close()
             await server.wait_closed()
@@ -152,7 +157,7 @@ class Server:
         assert self._judging
         await self._judging.close()
 
-    async def _drain(self, connection: Connection) -> None:
+    async def _drain(self, connection: Connection | Voices) -> None:
         try:
             async with asyncio.timeout(self._limits.drain_s):
                 await connection.stop("going_away")
@@ -169,7 +174,26 @@ class Server:
     async def _serve(self, socket: ServerConnection) -> None:
         assert isinstance(socket, DirectConnection)
         socket.most = self._limits.max_message_bytes
-        await self._session(socket, socket.wire, socket.session_id)
+        if isinstance(socket.wire, SharedWire):
+            await self._serve_voices(socket, socket.wire)
+        else:
+            await self._session(socket, socket.wire, socket.session_id)
+
+    async def _serve_voices(self, socket: DirectConnection, wire: SharedWire) -> None:
+        """Each voice is a session, let in like any other."""
+        request = socket.request
+        assert request
+
+        def join(voice: Voice) -> Coroutine[Any, Any, None]:
+            handshake = _handshake(request.path.partition("?")[0], request)
+            return self._run(self._connect(voice, wire.voice(voice.name, handshake), handshake.session_id))
+
+        voices = Voices(socket, wire, id=socket.session_id, refusal=self._refusal, join=join, metrics=self.metrics)
+        self._shared.add(voices)
+        try:
+            await voices.run()
+        finally:
+            self._shared.discard(voices)
 
     async def _serve_stream(self, route: Route, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A plain TCP stream has no handshake: who is not let in finds it closed."""
@@ -179,11 +203,17 @@ class Server:
             logger.warning("%s is refused: %s", socket.peer, refusal[1])
             self.metrics.refused.labels(refusal[0]).inc()
         else:
-            handshake = Handshake(session_id=_new_id(), at=_now(), path="")
-            await self._session(socket, route.open(handshake), handshake.session_id)
+            handshake = Handshake(session_id=_new_id(), at=_now(), unix_ms=_unix_ms(), path="")
+            wire = route.open(handshake)
+            assert isinstance(wire, Wire), "a stream has no messages to tell voices apart by"
+            await self._session(socket, wire, handshake.session_id)
         writer.close()
 
     async def _session(self, socket: Socket, wire: Wire, session_id: str) -> None:
+        await self._run(self._connect(socket, wire, session_id))
+
+    def _connect(self, socket: Socket, wire: Wire, session_id: str) -> Connection:
+        """Let a session in: from here on it counts, and must be run."""
         info = self.scheduler.info
         assert info, "admission lets nobody in before the model is known"
         assert self._judging
@@ -199,6 +229,9 @@ class Server:
         self._connections.add(connection)
         self._company.sessions(len(self._connections))
         self.metrics.sessions_total.inc()
+        return connection
+
+    async def _run(self, connection: Connection) -> None:
         try:
             await connection.run()
         finally:
@@ -250,7 +283,7 @@ class Server:
         """Why nobody is let in right now, where it is so: a word for the metrics, and a sentence."""
         if not self.ready:
             return "not_ready", self._unready()
-        if self._company.sessions(len(self._connections)) >= self._limits.max_sessions:
+        if max(self._company.sessions(len(self._connections)), len(self._shared)) >= self._limits.max_sessions:
             return "server_full", f"all {self._limits.max_sessions} sessions are taken; try again later"
         return None
 
@@ -279,6 +312,7 @@ def _handshake(path: str, request: Request) -> Handshake:
     return Handshake(
         session_id=_new_id(),
         at=_now(),
+        unix_ms=_unix_ms(),
         path=path,
         query=parse_qs(request.path.partition("?")[2], keep_blank_values=True),
         headers={name.lower(): value for name, value in request.headers.raw_items()},
@@ -292,6 +326,10 @@ def _new_id() -> str:
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _port(server: SocketServer | asyncio.Server) -> int:

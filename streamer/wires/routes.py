@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Final
 
-from streamer.wires import Route, deepgram, funasr, funasr_commands, native, openai_realtime
+from streamer.wires import Route, deepgram, funasr, funasr_commands, native, openai_realtime, skynet
 
-ROUTES: Final = (native.ROUTE, deepgram.ROUTE, openai_realtime.ROUTE, funasr.ROUTE, funasr_commands.ROUTE)
+ROUTES: Final = (native.ROUTE, deepgram.ROUTE, openai_realtime.ROUTE, funasr.ROUTE, funasr_commands.ROUTE, skynet.ROUTE)
 BY_NAME: Final = {route.name: route for route in ROUTES}
 BY_PATH: Final = {path: route for route in ROUTES for path in route.paths}
 
