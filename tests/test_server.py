@@ -140,7 +140,7 @@ def test_a_socket_elsewhere_is_refused_with_a_sentence(server):
         talk(server.url.replace("http", "ws") + "/elsewhere")
 
     assert refused.value.response.status_code == 404
-    places = b"/ws, /v1/listen, /v1/realtime, /funasr, /funasr/realtime"
+    places = b"/ws, /v1/listen, /v1/realtime, /funasr, /funasr/realtime, /streaming-whisper/ws/*"
     assert refused.value.response.body == b"no WebSocket is at /elsewhere; they are at " + places + b"\n"
 
 
