@@ -151,26 +151,29 @@ def test_a_meeting_in_which_nobody_speaks_is_closed(server, monkeypatch):
     assert asyncio.run(conversation()) == ([], 1001, "idle_timeout")
 
 
-def test_who_vanishes_leaves_no_session_and_no_task(server):
+def test_who_vanishes_leaves_no_session_and_no_task():
     async def tasks():
         return sorted(task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task())
 
-    async def conversation():
-        async with connect(address(server), compression=None) as socket:
+    async def conversation(running):
+        async with connect(address(running), compression=None) as socket:
             for data in interleaved(dict.fromkeys(SPEAKERS, OPEN)):
                 await socket.send(data)
             await socket.recv()
-            assert len(server.call(tasks())) > len(before)
+            during.append(running.call(tasks()))
             socket.transport.abort()
 
-    before = server.call(tasks())
-    asyncio.run(conversation())
-    sessions(server, 0)
-    for _ in range(500):
-        if server.call(tasks()) == before:
-            break
-        time.sleep(0.01)
-    assert server.call(tasks()) == before
+    during = []
+    with serving(judge=Loud()) as running:
+        before = running.call(tasks())
+        asyncio.run(conversation(running))
+        sessions(running, 0)
+        for _ in range(500):
+            if running.call(tasks()) == before:
+                break
+            time.sleep(0.01)
+        assert running.call(tasks()) == before
+    assert len(during[0]) > len(before) + 10
 
 
 def test_jigasi_ends_and_disconnects_at_once(server):

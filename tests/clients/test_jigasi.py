@@ -41,7 +41,7 @@ def words(meeting, name):
 
 def test_each_participant_is_heard_alone_and_once(meeting):
     assert words(meeting, "a1b2c3d4").startswith("it was the best of times it was the worst of times")
-    assert words(meeting, "b2c3d4e5").count("epoch of belief") == 1
+    assert [words(meeting, "b2c3d4e5").count(word) for word in ("epoch of belief", "incredul")] == [1, 1]
     assert [words(meeting, name).count("best of times") for name in ("a1b2c3d4", "b2c3d4e5", "c3d4e5f6")] == [1, 0, 0]
     assert [words(meeting, name).count("spring of hope") for name in ("a1b2c3d4", "b2c3d4e5", "c3d4e5f6")] == [0, 0, 1]
 

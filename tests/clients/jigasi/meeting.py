@@ -79,7 +79,7 @@ class Meeting:
         began = time.monotonic() + begin_s
         self.began[name] = time.time() + begin_s
         for n, at in enumerate(range(0, len(pcm) - FRAME_BYTES + 1, FRAME_BYTES)):
-            await asyncio.sleep(max(0.0, began + n * FRAME_S - time.monotonic()))
+            await asyncio.sleep(max(0.0, began + (n + 1) * FRAME_S - time.monotonic()))
             participant.give(pcm[at : at + FRAME_BYTES])
         for _ in range(1 + gestures):
             participant.flush()
