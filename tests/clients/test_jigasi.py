@@ -57,7 +57,7 @@ def test_captions_come_while_people_speak_and_each_ends_in_a_final(meeting):
 def test_ts_says_when_it_was_said(meeting):
     for name, began in meeting.began.items():
         ts = [result.ts - began * 1000 for result in finals(meeting, name)]
-        assert 0 <= ts[0] <= 2_000  # half a second of silence, and what a busy machine takes to deliver a message
+        assert -10 <= ts[0] <= 2_000  # at most half a second of silence, and what a busy machine takes to deliver a message
         assert ts == sorted(ts)
         assert ts[-1] <= 12_000
 
