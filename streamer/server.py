@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import time
 import uuid
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 from websockets.asyncio.server import Server as SocketServer
@@ -31,7 +32,9 @@ from streamer.pages import Pages, page_folder, respond
 from streamer.returning import NOWHERE, Return
 from streamer.sockets import Socket, TcpSocket
 from streamer.vad import Judge
-from streamer.wires import Follows, Handshake, Refused, Route, Wire, calls
+from streamer.voice import Voice
+from streamer.voices import Voices
+from streamer.wires import Follows, Handshake, Refused, Route, SharedWire, Wire, calls
 from streamer.wires.calls import read_id
 from streamer.wires.routes import BY_NAME, ROUTES, route_to
 
@@ -69,6 +72,7 @@ class Server:
         self.metrics = Metrics()
         self._connections: set[Connection] = set()
         self._resumable: dict[str, Connection] = {}
+        self._shared: set[Voices] = set()
         self._draining = False
         self._calls = Calls()
         self._following: set[asyncio.Task[None]] = set()
@@ -155,9 +159,10 @@ class Server:
         self._server.close(close_connections=False)
         for other in self._others:
             other.close(close_connections=False) if isinstance(other, SocketServer) else other.close()
-        if self._connections:
+        open_now: list[Connection | Voices] = [*self._connections, *self._shared]
+        if open_now:
             logger.info("draining %d sessions, %.0f s at the most", len(self._connections), self._limits.drain_s)
-            await asyncio.wait([asyncio.create_task(self._drain(connection)) for connection in self._connections])
+            await asyncio.wait([asyncio.create_task(self._drain(one)) for one in open_now])
         self._calls.end()
         if self._following:
             await asyncio.wait(self._following, timeout=GOODBYE_S)
@@ -174,7 +179,7 @@ class Server:
         assert self._judging
         await self._judging.close()
 
-    async def _drain(self, connection: Connection) -> None:
+    async def _drain(self, connection: Connection | Voices) -> None:
         try:
             async with asyncio.timeout(self._limits.drain_s):
                 await connection.stop("going_away")
@@ -193,6 +198,8 @@ class Server:
         socket.most = self._limits.max_message_bytes
         if socket.back:
             await self.come_back(socket, socket.back)
+        elif isinstance(socket.wire, SharedWire):
+            await self._serve_voices(socket, socket.wire)
         elif isinstance(socket.wire, Wire):
             await self._session(socket, socket.wire, socket.session_id)
         else:
@@ -211,6 +218,27 @@ class Server:
             self._calls.unfollow(wire.call, follower.tell)
             elsewhere.cancel()
 
+    async def _serve_voices(self, socket: DirectConnection, wire: SharedWire) -> None:
+        """Each voice is a session, let in like any other."""
+        request = socket.request
+        assert request
+
+        def join(voice: Voice) -> Coroutine[Any, Any, None]:
+            handshake = _handshake(request.path.partition("?")[0], request)
+            own = wire.voice(voice.name, handshake)
+            own.call = wire.call
+            return self._run(self._connect(voice, own, handshake.session_id))
+
+        voices = Voices(socket, wire, id=socket.session_id, refusal=self._refusal, join=join, metrics=self.metrics)
+        self._shared.add(voices)
+        call = self._calls.join(wire.call, socket.session_id) if wire.call else None  # which outlasts a silence of all voices
+        try:
+            await voices.run()
+        finally:
+            self._shared.discard(voices)
+            if call:
+                call.leave()
+
     async def _serve_stream(self, route: Route, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A plain TCP stream has no handshake: who is not let in is told in the wire's own way, and finds it closed."""
         task, socket = asyncio.current_task(), TcpSocket(reader, writer)
@@ -224,9 +252,9 @@ class Server:
                 async with asyncio.timeout(OPEN_TIMEOUT_S):
                     await socket.close(TRY_AGAIN_LATER, refusal[0])
             else:
-                handshake = Handshake(session_id=_new_id(), at=_now(), path="")
+                handshake = Handshake(session_id=_new_id(), at=_now(), unix_ms=_unix_ms(), path="")
                 wire = route.open(handshake)
-                assert isinstance(wire, Wire)
+                assert isinstance(wire, Wire), "a stream has no messages to tell voices apart by"
                 await self._session(socket, wire, handshake.session_id)
         except (ConnectionError, TimeoutError):
             pass  # gone before it was told
@@ -235,6 +263,10 @@ class Server:
             del self._streams[task]
 
     async def _session(self, socket: Socket, wire: Wire, session_id: str) -> None:
+        await self._run(self._connect(socket, wire, session_id))
+
+    def _connect(self, socket: Socket, wire: Wire, session_id: str) -> Connection:
+        """Let a session in: from here on it counts, and must be run."""
         info = self.scheduler.info
         assert info, "admission lets nobody in before the model is known"
         assert self._judging
@@ -253,6 +285,9 @@ class Server:
             self._resumable[connection.resume_token] = connection
         self._company.sessions(len(self._connections))
         self.metrics.sessions_total.inc()
+        return connection
+
+    async def _run(self, connection: Connection) -> None:
         try:
             await connection.run()
         finally:
@@ -293,7 +328,7 @@ class Server:
         handshake = _handshake(path, request)
         try:
             wire = route.open(handshake)
-            if isinstance(wire, Wire) and (named := handshake.query.get("call")):
+            if isinstance(wire, Wire | SharedWire) and (named := handshake.query.get("call")):
                 wire.call = read_id(named[-1])
         except Refused as refused:
             self.metrics.refused.labels("handshake").inc()
@@ -335,11 +370,9 @@ class Server:
         if not self.ready:
             return "not_ready", self._unready()
         if follows:
-            most = self._limits.max_followers
-            return (
-                ("followers_full", f"all {most} places of followers are taken; try again later") if len(self._following) >= most else None
-            )
-        if not returns and self._company.sessions(len(self._connections)) >= self._limits.max_sessions:
+            full = len(self._following) >= self._limits.max_followers
+            return ("followers_full", f"all {self._limits.max_followers} places of followers are taken; try again later") if full else None
+        if not returns and max(self._company.sessions(len(self._connections)), len(self._shared)) >= self._limits.max_sessions:
             return "server_full", f"all {self._limits.max_sessions} sessions are taken; try again later"
         return None
 
@@ -364,7 +397,7 @@ def page_address(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _return(wire: Wire | Follows) -> Return | None:
+def _return(wire: Wire | SharedWire | Follows) -> Return | None:
     if not isinstance(wire, Wire) or not wire.back:
         return None
     return Return(token=wire.back.token, after=wire.back.after, subprotocol=wire.subprotocol)
@@ -374,6 +407,7 @@ def _handshake(path: str, request: Request) -> Handshake:
     return Handshake(
         session_id=_new_id(),
         at=_now(),
+        unix_ms=_unix_ms(),
         path=path,
         query=parse_qs(request.path.partition("?")[2], keep_blank_values=True),
         headers={name.lower(): value for name, value in request.headers.raw_items()},
@@ -387,6 +421,10 @@ def _new_id() -> str:
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _unix_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _port(server: SocketServer | asyncio.Server) -> int:

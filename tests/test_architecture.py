@@ -25,6 +25,8 @@ NEVER = {
     "server.py": CONCRETE,
     "connection.py": CONCRETE,
     "runner.py": f"{CONCRETE} websockets",
+    "voice.py": CONCRETE,
+    "voices.py": CONCRETE,
     "workers": CONCRETE,
     "workers/arena.py": "asyncio",
     "workers/messages.py": "asyncio streamer.server streamer.settings",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-from streamer.core.events import Input, Message
+from streamer.core.events import Input, Message, Rejected, Stop
 
 Payload = str | bytes
 """One WebSocket message: text or binary."""
@@ -19,6 +19,8 @@ class Handshake:
     session_id: str
     at: str
     """When, as ``2026-01-31T12:00:00Z``."""
+    unix_ms: int = 0
+    """The same in milliseconds since 1970."""
     path: str
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
@@ -113,6 +115,35 @@ class Follows(Protocol):
         """A message that is JSON, as this follower reads it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What one of several voices on a socket has sent, for its own wire to decode."""
+
+    voice: str
+    payload: Payload
+
+
+class SharedWire(ABC):
+    """Instead of a wire: a socket that several voices share, each with a session and a wire of its own."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+    """Added to the answer to the handshake."""
+    call: str | None = None
+    """By which id others may follow all its voices."""
+    idle_timeout_s: float
+    """Without a message from any voice."""
+    pause_s: float
+    """A voice that has sent nothing for so long has its session finished; when it is heard again, that is a new one."""
+
+    @abstractmethod
+    def split(self, data: Payload) -> Spoken | Stop | Rejected | None:
+        """Whose WebSocket message this is. ``Stop``: it ends all voices; ``None``: there is nothing in it. Never raises."""
+
+    @abstractmethod
+    def voice(self, name: str, handshake: Handshake) -> Wire:
+        """The wire of one voice, by the name that ``split`` gave it. It takes an empty message for its end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Where a wire is found, and how one is made."""
@@ -122,7 +153,7 @@ class Route:
     """One that ends in ``/*`` stands for all with one more part, such as an id."""
     subprotocol: Callable[[Sequence[str]], str | None]
     """Which of the offered ones is agreed on; none of them is not an error."""
-    open: Callable[[Handshake], Wire | Follows]
+    open: Callable[[Handshake], Wire | SharedWire | Follows]
     """Raises ``Refused``."""
     tcp: bool = False
     """A plain TCP stream, which has no path: found only at a port of its own."""
