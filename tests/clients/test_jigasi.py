@@ -47,7 +47,7 @@ def test_each_participant_is_heard_alone_and_once(meeting):
 
 
 def test_captions_come_while_people_speak_and_each_ends_in_a_final(meeting):
-    assert meeting.results[0].interim
+    assert any(result.interim for result in meeting.results)
     for name in ("a1b2c3d4", "b2c3d4e5", "c3d4e5f6"):
         own = [result for result in meeting.results if result.participant == name]
         assert not own[-1].interim
