@@ -15,6 +15,7 @@ from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 
+from streamer.access.seats import Seat
 from streamer.core.events import (
     Closed,
     ErrorSent,
@@ -31,7 +32,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.engine.scheduling import Scheduling
-from streamer.errors import IdleTimeout, SlowReader
+from streamer.errors import IdleTimeout, SessionError, SlowReader
 from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.runner import OpenDecoder, Runner
@@ -129,14 +130,15 @@ def _replaces(new: Partial | Heartbeat, old: Message | Said) -> bool:
 class Connection:
     """One client from its handshake to its last message."""
 
-    def __init__(self, socket: Socket, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str) -> None:
+    def __init__(self, socket: Socket, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str, seat: Seat | None = None) -> None:
         self.id = session_id
+        self._seat = seat
         self._socket, self._wire, self._rooms = socket, wire, rooms
         self._outbox = Outbox(rooms.limits.outbox_messages)
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
         self._audio_ms = 0
         self._heard: float | None = None  # since when the reader waits; not while it is at work
-        self._idle = self._writing = False
+        self._ending = self._writing = False
         self.done = asyncio.Event()
         """Set when the last message has been written, or nobody reads any more."""
         self._began = time.monotonic()
@@ -186,7 +188,7 @@ class Connection:
                 self._socket.take = self._take
                 data = await self._socket.recv()
                 self._socket.take = self._heard = None
-                if self._idle:
+                if self._ending:
                     break
                 await self._feed(self._wire.decode(data))
             await self._until_closed()
@@ -205,7 +207,7 @@ class Connection:
 
     def _take(self, data: bytes) -> bool:
         """A binary message while the reader waits for one. Not taken when it may have to wait, which only the reader can."""
-        if self._idle or not self._runner.prompt:
+        if self._ending or not self._runner.prompt:
             self._heard = None
             return False
         self._heard = time.monotonic()
@@ -227,8 +229,12 @@ class Connection:
             if silence >= limit:
                 break
             await asyncio.sleep(limit - silence)
-        self._idle = True
-        await self._runner.feed(Stop("idle_timeout", IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive")))
+        await self._end(IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive"))
+
+    async def _end(self, error: SessionError) -> None:
+        """Hear no more of the client, finish what is open, and say why."""
+        self._ending = True
+        await self._runner.feed(Stop(error.code, error))
 
     async def _until_closed(self) -> None:
         """The reader may not end before the goodbye is written."""
@@ -257,6 +263,8 @@ class Connection:
             await asyncio.sleep(self._rooms.limits.heartbeat_s)
             self._runner.receive(Pulse(self._rooms.scheduler.queued_ms))
             self._count_audio()
+            if self._seat and self._runner.state in (State.NEW, State.OPEN) and (fault := self._seat.fault(self._audio_ms)):
+                await self._end(fault)
 
     def _encoded(self, message: Message | Said) -> Iterable[Payload]:
         return (message.payload,) if isinstance(message, Said) else self._wire.encode(message)

@@ -14,6 +14,8 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.streams import StreamReader
 
+from streamer.access.seats import Seat
+from streamer.posting import Post
 from streamer.sockets import AT_ONCE_BYTES, address
 from streamer.wires import Payload, Route, Wire
 
@@ -34,10 +36,15 @@ class DirectConnection(ServerConnection):
     """What is spoken here; set with the handshake, as are ``wire`` and ``session_id``."""
     wire: Wire
     session_id: str
+    seat: Seat | None = None
+    """Given back when the connection is gone, whatever became of it."""
+    post: Post | None = None
+    """What was posted here, where this is no WebSocket."""
     take: Callable[[bytes], bool] | None = None
     """Takes a whole binary message, or gives False. May not raise."""
     most = 0
     """Bytes of a message that need no look at the library's limits."""
+    _begun = False
     _between = False  # the library's parser waits for a frame to begin, and would do nothing to a whole binary message but hand it on
 
     @property
@@ -54,7 +61,17 @@ class DirectConnection(ServerConnection):
     def abort(self) -> None:
         self.transport.abort()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.seat:
+            self.seat.leave()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
+        if not self._begun:
+            self._begun = True
+            self.post = Post() if data.startswith(Post.BEGINS) else None
+        if self.post and not (data := self.post.feed(data)):
+            return
         if self._between and self.take and self.protocol.state is State.OPEN:
             data = data[self._take_frames(data, self.take) :]
             if not data:

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import ssl
 import uuid
 from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -17,9 +19,13 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from streamer import __version__
+from streamer.access.credentials import without_secret_headers, without_secret_query, without_secrets
+from streamer.access.guard import Asked, Denied, Guard
+from streamer.access.seats import Seat
 from streamer.company import Alone, Company
 from streamer.connection import Connection, Limits, Rooms
 from streamer.direct import DirectConnection
+from streamer.door import Door
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Open, Scheduling
 from streamer.judging import Batched
@@ -40,7 +46,7 @@ OPEN_TIMEOUT_S: Final = 10.0
 class Server:
     """One port, one model on one or more devices. ``engines`` are opened when it starts.
 
-    ``listen`` gives wires ports of their own beside it: at any path there that wire is spoken.
+    ``listen`` gives wires ports of their own beside it: at any path there that wire is spoken. Without a ``guard`` everybody may come in.
     """
 
     def __init__(
@@ -53,6 +59,8 @@ class Server:
         listen: Mapping[str, int] | None = None,
         limits: Limits | None = None,
         company: Company | None = None,
+        guard: Guard | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._company = company or Alone()
         self._host, self._port = host, port
@@ -60,7 +68,9 @@ class Server:
         self._limits = limits or Limits()
         self._judge = judge
         self._engines = engines
+        self._guard, self._tls = guard or Guard(), tls
         self.metrics = Metrics()
+        self._door = Door(self._guard, self.metrics)
         self._connections: set[Connection] = set()
         self._draining = False
         self._pages = Pages(page_folder())
@@ -74,7 +84,7 @@ class Server:
     @property
     def address(self) -> str:
         """The page's URL."""
-        return page_address(self._host, self._port)
+        return page_address(self._host, self._port, tls=self._tls is not None)
 
     @property
     def ports(self) -> Mapping[str, int]:
@@ -111,7 +121,8 @@ class Server:
         other: SocketServer | asyncio.Server
         if route.tcp:
             reuse = self._company.shares_port or None
-            other = await asyncio.start_server(partial(self._serve_stream, route), self._host, port, reuse_port=reuse)
+            serve = partial(self._serve_stream, route)
+            other = await asyncio.start_server(serve, self._host, port, reuse_port=reuse, ssl=self._tls)
         else:
             other = await self._serve_sockets(port, route)
         self._others.append(other)
@@ -133,6 +144,7 @@ class Server:
             ping_timeout=None,  # a socket that is not read while too much is owed cannot answer pings; the idle limit covers the dead
             server_header=f"streamer/{__version__}",
             reuse_port=self._company.shares_port or None,
+            ssl=self._tls,
         )
 
     async def stop(self) -> None:
@@ -169,21 +181,25 @@ class Server:
     async def _serve(self, socket: ServerConnection) -> None:
         assert isinstance(socket, DirectConnection)
         socket.most = self._limits.max_message_bytes
-        await self._session(socket, socket.wire, socket.session_id)
+        await self._session(socket, socket.wire, socket.session_id, socket.seat)
 
     async def _serve_stream(self, route: Route, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A plain TCP stream has no handshake: who is not let in finds it closed."""
         socket = TcpSocket(reader, writer)
-        refusal = self._refusal()
+        asked = Asked(peer=writer.get_extra_info("peername")[0])
+        seat = self._guard.seat(self._guard.admit_stream(), asked)
+        refusal = (seat.word, seat.sentence) if isinstance(seat, Denied) else self._refusal()
         if refusal:
             logger.warning("%s is refused: %s", socket.peer, refusal[1])
             self.metrics.refused.labels(refusal[0]).inc()
         else:
             handshake = Handshake(session_id=_new_id(), at=_now(), path="")
             await self._session(socket, route.open(handshake), handshake.session_id)
+        if isinstance(seat, Seat):
+            seat.leave()
         writer.close()
 
-    async def _session(self, socket: Socket, wire: Wire, session_id: str) -> None:
+    async def _session(self, socket: Socket, wire: Wire, session_id: str, seat: Seat | None = None) -> None:
         info = self.scheduler.info
         assert info, "admission lets nobody in before the model is known"
         assert self._judging
@@ -195,7 +211,7 @@ class Server:
             limits=self._limits,
             server=f"streamer {__version__}",
         )
-        connection = Connection(socket, wire, rooms, info, session_id=session_id)
+        connection = Connection(socket, wire, rooms, info, session_id=session_id, seat=seat)
         self._connections.add(connection)
         self._company.sessions(len(self._connections))
         self.metrics.sessions_total.inc()
@@ -208,16 +224,19 @@ class Server:
     def _answer_http(self, only: Route | None, socket: ServerConnection, request: Request) -> Response | None | Awaitable[Response]:
         """Answer plain HTTP here; ``None`` lets a WebSocket handshake go on."""
         path = request.path.partition("?")[0]
+        assert isinstance(socket, DirectConnection)
         if "upgrade" in request.headers.get("Connection", "").lower():
-            assert isinstance(socket, DirectConnection)
             return self._admit(socket, path, request, only)
+        handshake = _handshake(path, request)
+        if answer := self._door.answer(socket, handshake, request):
+            return answer
         match path:
             case "/healthz":
                 return respond(HTTPStatus.OK, "alive\n")
             case "/readyz":
                 return self._readiness()
             case "/metrics":
-                return self._metrics()
+                return self._door.ask(socket, handshake) or self._metrics()
             case "/ws":
                 return respond(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket; see docs/protocol.md\n", Upgrade="websocket")
             case _:
@@ -233,10 +252,13 @@ class Server:
             self.metrics.refused.labels("path").inc()
             places = ", ".join(route.paths[0] for route in ROUTES if route.paths)
             return respond(HTTPStatus.NOT_FOUND, f"no WebSocket is at {path[:100]}; they are at {places}\n")
+        handshake = _handshake(path, request)
+        if answer := self._door.enter(socket, handshake):
+            return answer
         if refusal := self._refusal():
             self.metrics.refused.labels(refusal[0]).inc()
             return respond(HTTPStatus.SERVICE_UNAVAILABLE, refusal[1] + "\n", Retry_After=str(RETRY_AFTER_S))
-        handshake = _handshake(path, request)
+        handshake = _without_secrets(handshake)
         try:
             socket.session_id, socket.route, socket.wire = handshake.session_id, route, route.open(handshake)
         except Refused as refused:
@@ -269,10 +291,10 @@ class Server:
         return f"the model is {self.scheduler.health.value}"
 
 
-def page_address(host: str, port: int) -> str:
+def page_address(host: str, port: int, *, tls: bool = False) -> str:
     """The page's URL, for a browser on this machine where the server listens on all addresses."""
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _handshake(path: str, request: Request) -> Handshake:
@@ -283,6 +305,16 @@ def _handshake(path: str, request: Request) -> Handshake:
         query=parse_qs(request.path.partition("?")[2], keep_blank_values=True),
         headers={name.lower(): value for name, value in request.headers.raw_items()},
         offered=_offered(request),
+    )
+
+
+def _without_secrets(handshake: Handshake) -> Handshake:
+    """For wires, which have no use for a key and might quote it."""
+    return replace(
+        handshake,
+        headers=without_secret_headers(handshake.headers),
+        query=without_secret_query(handshake.query),
+        offered=without_secrets(handshake.offered),
     )
 
 
@@ -305,7 +337,7 @@ def _offered(request: Request) -> list[str]:
 
 def _choose_subprotocol(socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     assert isinstance(socket, DirectConnection)
-    chosen = socket.route.subprotocol(offered)
+    chosen = socket.route.subprotocol(without_secrets(offered))
     return Subprotocol(chosen) if chosen else None
 
 

@@ -25,6 +25,7 @@ NEVER = {
     "server.py": CONCRETE,
     "connection.py": CONCRETE,
     "runner.py": f"{CONCRETE} websockets",
+    "access": f"asyncio threading websockets torch funasr streamer.settings streamer.engine streamer.wires streamer.server {CONCRETE}",
     "workers": CONCRETE,
     "workers/arena.py": "asyncio",
     "workers/messages.py": "asyncio streamer.server streamer.settings",
