@@ -7,6 +7,7 @@ import logging
 import socket
 import ssl
 import subprocess
+import time
 from contextlib import suppress
 
 import pytest
@@ -289,16 +290,18 @@ def test_an_address_has_its_bound_on_a_plain_stream_and_on_a_socket(monkeypatch)
 
         def ping():
             with socket.create_connection(("127.0.0.1", server.port("pong")), timeout=10) as raw:
-                raw.sendall(b"ping")
-                return raw.recv(10)
+                with suppress(ConnectionError):  # the server may close before it has read
+                    raw.sendall(b"ping")
+                    return raw.recv(10)
+                return b""
 
         async def one_on_a_socket():
             async with connect(server.socket):
                 return await asyncio.to_thread(ping)
 
-        assert ping() == b"pong"
         assert asyncio.run(one_on_a_socket()) == b""
         assert server.metric('streamer_refused_total{reason="too_many_sessions"}') == 1.0
+        assert any(ping() == b"pong" or time.sleep(0.05) for _ in range(100))
 
 
 def test_an_address_has_its_bound_and_is_told():
