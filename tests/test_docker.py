@@ -171,7 +171,7 @@ def test_each_service_keeps_its_models_restarts_and_has_time_to_finish(compose: 
     service = compose["services"][name]
     assert service["build"] == {"context": "..", "dockerfile": f"docker/Dockerfile.{name}"}
     assert (ROOT / service["build"]["dockerfile"]).is_file()
-    assert service["ports"] == ["${STREAMER_PORT:-8765}:8765"]
+    assert service["ports"] == ["127.0.0.1:${STREAMER_PORT:-8765}:8765"]
     assert service["volumes"] == ["models:/models"]
     assert "models" in compose["volumes"]
     assert (service["init"], service["restart"], service["stop_grace_period"]) == (True, "unless-stopped", "60s")
@@ -184,9 +184,19 @@ def test_each_service_keeps_its_models_restarts_and_has_time_to_finish(compose: 
 def test_every_setting_is_the_images_or_the_shells(compose: dict, name: str) -> None:
     _, image = stages(f"docker/Dockerfile.{name}")
     own = {key for key in environment(image) if key.startswith("STREAMER_")}
-    passed = set(compose["services"][name]["environment"])
+    passed = {line.partition("=")[0] for line in compose["services"][name]["environment"]}
     assert own | passed == {variable.name for variable in VARIABLES}
     assert not own & passed
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_nobody_is_let_in_by_oversight(compose: dict, name: str) -> None:
+    """The image alone does not begin without keys; the compose file says that it may, and shows it to this machine only."""
+    _, image = stages(f"docker/Dockerfile.{name}")
+    assert "STREAMER_INSECURE" not in environment(image)
+    service = compose["services"][name]
+    assert "STREAMER_INSECURE=yes" in service["environment"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
 def test_docker_waits_longer_than_the_server_drains(compose: dict) -> None:
