@@ -58,18 +58,22 @@ class Door:
         asked = _asked(socket, handshake)
         found = minting.answer(self._guard, asked, handshake.path, socket.post.body)
         if isinstance(found, Denied):
-            return self._refused(asked, found)
+            error = {"type": "invalid_request_error", "code": found.word, "message": found.sentence}
+            return self._refused(asked, found, {"error": error})  # OpenAI's SDK reads no other
         return _json(found)
 
-    def _refused(self, asked: Asked, denied: Denied) -> Response:
+    def _refused(self, asked: Asked, denied: Denied, body: Mapping[str, Any] | None = None) -> Response:
+        """Says the sentence, in ``body`` where there is one."""
         self._metrics.refused.labels(denied.word).inc()
         logger.info("%s is refused: %s", self._guard.address_of(asked), denied.sentence)
-        headers = {name.replace("-", "_"): value for name, value in denied.headers.items()}
-        return respond(HTTPStatus(denied.status), denied.sentence + "\n", **headers)
+        status = HTTPStatus(denied.status)
+        response = _json(body, status) if body else respond(status, denied.sentence + "\n")
+        response.headers.update(denied.headers)
+        return response
 
 
-def _json(body: Mapping[str, Any]) -> Response:
-    return respond(HTTPStatus.OK, json.dumps(body) + "\n", "application/json", Cache_Control="no-store")
+def _json(body: Mapping[str, Any], status: HTTPStatus = HTTPStatus.OK) -> Response:
+    return respond(status, json.dumps(body) + "\n", "application/json", Cache_Control="no-store")
 
 
 def _asked(socket: DirectConnection, handshake: Handshake, *, websocket: bool = False) -> Asked:

@@ -185,7 +185,9 @@ def test_minting_is_refused_with_sentences(server, place):
     assert server.post("/tokens", b"{}")[0] == 401
     assert server.post("/tokens", b"{}", bearer(place.metrics_key))[0] == 403
     assert server.post("/tokens", b"{}", bearer(place.token()))[0] == 403
-    assert server.post("/tokens", b"{", bearer(place.key))[0] == 400
+    status, headers, body = server.post("/tokens", b"{", bearer(place.key))
+    assert (status, headers["Content-Type"]) == (400, "application/json")
+    assert json.loads(body)["error"]["message"].startswith("the body cannot be read: ")
     assert server.post("/tokens", b" " * 20_000, bearer(place.key))[::2] == (413, "the body is too large\n")
     assert server.get("/tokens", bearer(place.key))[::2] == (405, "a token is asked for with POST\n")
 
@@ -333,7 +335,9 @@ def test_a_local_server_without_keys_is_not_for_the_pages_of_the_internet():
         port = server.url.rpartition(":")[2]
         assert server.get("/metrics", {"Host": f"evil.example:{port}"})[0] == 403
         assert server.get("/metrics")[0] == 200
-        assert server.post("/tokens", b"{}")[::2] == (404, "this server asks for no keys, so there is nothing to mint; connect without\n")
+        status, _, body = server.post("/tokens", b"{}")
+        sentence = "this server asks for no keys, so there is nothing to mint; connect without"
+        assert (status, json.loads(body)["error"]["message"]) == (404, sentence)
         assert json.loads(server.get("/access")[2]) == {"allowed": True, "why": None}
 
 
