@@ -157,7 +157,8 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the client until either side is done. Never raises for what a client does."""
-        logger.info("session %s opened from %s", self.id, self._socket.peer)
+        name = f" by {self._seat.name}" if self._seat and self._seat.name else ""
+        logger.info("session %s opened from %s%s", self.id, self._socket.peer, name)
         works = (self._read, self._write, self._beat, self._until_idle)
         tasks = [asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in works]
         try:

@@ -67,15 +67,15 @@ class DirectConnection(ServerConnection):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._between and self.take and self.protocol.state is State.OPEN:
+            data = data[self._take_frames(data, self.take) :]
+            if not data:
+                return
         if not self._begun:
             self._begun = True
             self.post = Post() if data.startswith(Post.BEGINS) else None
         if self.post and not (data := self.post.feed(data)):
             return
-        if self._between and self.take and self.protocol.state is State.OPEN:
-            data = data[self._take_frames(data, self.take) :]
-            if not data:
-                return
         super().data_received(data)
         protocol = self.protocol
         self._between = not protocol.debug and not protocol.extensions and protocol.current_size is None and self._parser_waits()

@@ -28,13 +28,16 @@ class Door:
         self._guard, self._metrics = guard, metrics
 
     def enter(self, socket: DirectConnection, handshake: Handshake) -> Response | None:
-        """For a WebSocket, which gets a seat; it is given back when the socket is gone."""
-        asked = _asked(socket, handshake, websocket=True)
-        granted = self._guard.admit(asked, scope_of(handshake.path))
-        found = granted if isinstance(granted, Denied) else self._guard.seat(granted, asked)
-        if isinstance(found, Denied):
-            return self._refused(asked, found)
-        socket.seat = found
+        """For a WebSocket. A session gets a seat, which is given back when the socket is gone."""
+        asked, scope = _asked(socket, handshake, websocket=True), scope_of(handshake.path)
+        granted = self._guard.admit(asked, scope)
+        if isinstance(granted, Denied):
+            return self._refused(asked, granted)
+        if scope is Scope.TRANSCRIBE:
+            seat = self._guard.seat(granted, asked)
+            if isinstance(seat, Denied):
+                return self._refused(asked, seat)
+            socket.seat = seat
         return None
 
     def ask(self, socket: DirectConnection, handshake: Handshake) -> Response | None:
@@ -48,7 +51,7 @@ class Door:
         if handshake.path == ACCESS:
             granted = self._guard.admit(_asked(socket, handshake), Scope.TRANSCRIBE)
             why = granted.sentence if isinstance(granted, Denied) else None
-            return _json({"allowed": why is None, "why": why})
+            return _json({"allowed": why is None, "why": why, "keyed": self._guard.keyed})
         if handshake.path not in minting.PATHS:
             return None
         if request.method != "POST" or socket.post is None:

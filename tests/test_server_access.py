@@ -338,7 +338,7 @@ def test_a_local_server_without_keys_is_not_for_the_pages_of_the_internet():
         status, _, body = server.post("/tokens", b"{}")
         sentence = "this server asks for no keys, so there is nothing to mint; connect without"
         assert (status, json.loads(body)["error"]["message"]) == (404, sentence)
-        assert json.loads(server.get("/access")[2]) == {"allowed": True, "why": None}
+        assert json.loads(server.get("/access")[2]) == {"allowed": True, "why": None, "keyed": False}
 
 
 @pytest.fixture(scope="module")

@@ -47,13 +47,16 @@ export class Access {
     return this.#key ? ['json', `streamer-key.${this.#key}`] : [];
   }
 
-  /** @returns {Promise<string | null>} why one may not come in, or null; also when the server cannot be asked, which the socket will see */
+  /**
+   * @returns {Promise<{why: string, keyed: boolean} | null>} why one may not come in, and whether a key would help; or null, also when the
+   *   server cannot be asked, which the socket will see
+   */
   async refusal() {
     try {
       const headers = this.#key ? { 'X-API-Key': this.#key } : {};
       const answer = await (await this.ask(this.url, { headers, cache: 'no-store' })).json();
       if (answer.allowed !== false) return null;
-      return this.#key ? answer.why : 'This server asks for a key.';
+      return { why: answer.keyed && !this.#key ? 'This server asks for a key.' : answer.why, keyed: answer.keyed };
     } catch {
       return null;
     }

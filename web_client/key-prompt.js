@@ -4,9 +4,10 @@ export class KeyPrompt {
   /**
    * @param {Record<string, HTMLElement>} elements `asking`, a dialog, with `key-form`, `key` and `key-why`
    * @param {import('./access.js').Access} access
+   * @param {(text: string) => void} tell what no key would help against
    */
-  constructor(elements, access) {
-    Object.assign(this, { dialog: elements.asking, input: elements.key, why: elements['key-why'], access });
+  constructor(elements, access, tell) {
+    Object.assign(this, { dialog: elements.asking, input: elements.key, why: elements['key-why'], access, tell });
     this.entered = null;
     this.waiting = null;
     elements['key-form'].addEventListener('submit', (event) => {
@@ -23,7 +24,13 @@ export class KeyPrompt {
   }
 
   async #until() {
-    for (let why = await this.access.refusal(); why !== null; why = await this.access.refusal()) await this.#ask(why);
+    for (let refusal = await this.access.refusal(); refusal !== null; refusal = await this.access.refusal()) {
+      if (!refusal.keyed) {
+        this.tell(refusal.why);
+        break;
+      }
+      await this.#ask(refusal.why);
+    }
     this.dialog.close();
   }
 

@@ -20,7 +20,7 @@ import { WakeLock } from './wake-lock.js';
 const elements = Object.fromEntries([...document.querySelectorAll('[id]')].map((element) => [element.id, element]));
 const url = Object.assign(new URL('ws', document.baseURI), { protocol: location.protocol === 'https:' ? 'wss:' : 'ws:' }).href;
 const access = new Access({ url: new URL('access', document.baseURI).href });
-const prompt = new KeyPrompt(elements, access);
+const prompt = new KeyPrompt(elements, access, (text) => say('error', text));
 const protocols = () => access.protocols;
 const settings = () => ({ language: effectiveLanguage(state.page.model, state.page.language) });
 

@@ -38,6 +38,11 @@ class Seat:
         self._audio_ms = 0
         self._taken = True
 
+    @property
+    def name(self) -> str | None:
+        """Of the key, where there is one."""
+        return self._granted.name
+
     def fault(self, audio_ms: int) -> SessionError | None:
         """Why the session may not go on, now that it has had so much audio."""
         if not self._valid():

@@ -47,14 +47,24 @@ test('what cannot be a subprotocol is no key', () => {
 });
 
 test('the server says why one may not come in, and it is asked with the key', async () => {
-  const { asked, ask } = server({ allowed: false, why: 'send it as …' }, { allowed: false, why: 'the token has expired' }, { allowed: true, why: null });
+  const { asked, ask } = server(
+    { allowed: false, why: 'send it as …', keyed: true },
+    { allowed: false, why: 'the token has expired', keyed: true },
+    { allowed: true, why: null, keyed: true },
+  );
   const access = new Access({ url: 'http://s/access', ask, storage });
 
-  assert.equal(await access.refusal(), 'This server asks for a key.');
+  assert.deepEqual(await access.refusal(), { why: 'This server asks for a key.', keyed: true });
   access.take('k');
-  assert.equal(await access.refusal(), 'the token has expired');
+  assert.deepEqual(await access.refusal(), { why: 'the token has expired', keyed: true });
   assert.equal(await access.refusal(), null);
   assert.deepEqual(asked.map((request) => request.headers), [{}, { 'X-API-Key': 'k' }, { 'X-API-Key': 'k' }]);
+});
+
+test('what no key would help against is said as the server says it', async () => {
+  const { ask } = server({ allowed: false, why: 'this server is not known as x', keyed: false });
+
+  assert.deepEqual(await new Access({ url: 'u', ask, storage }).refusal(), { why: 'this server is not known as x', keyed: false });
 });
 
 test('a server that cannot be asked is left to the socket', async () => {

@@ -169,5 +169,5 @@ class FakeServer:
             return None
         path = request.path.partition("?")[0]
         if path == "/access":
-            return respond(HTTPStatus.OK, '{"allowed": true, "why": null}', "application/json")
+            return respond(HTTPStatus.OK, '{"allowed": true, "why": null, "keyed": false}', "application/json")
         return self._pages.get(path) or respond(HTTPStatus.NOT_FOUND, "There is no such page.")

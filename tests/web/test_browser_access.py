@@ -109,6 +109,16 @@ def test_a_key_that_is_revoked_while_somebody_speaks_is_asked_for_again_and_noth
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
+def test_a_name_that_the_server_does_not_know_is_explained(open_page):
+    with serving() as running:
+        port = running.url.rpartition(":")[2]
+        page = open_page(f"http://elsewhere.test:{port}/")
+        expect(page.get_by_role("alert")).to_contain_text(
+            f"this server is not known as elsewhere.test:{port}; if it should be, add its address"
+        )
+        expect(page.get_by_role("dialog")).to_be_hidden()
+
+
 def test_what_the_page_does_not_need_is_forbidden_to_it(server, place, browser):
     page = browser.new_page()
     said = []
