@@ -29,7 +29,8 @@ class Post:
         if end < 0:
             return self._pass(len(self._data)) if len(self._data) > MOST_HEAD_BYTES else b""
         found = LENGTH.search(self._data, 0, end + 2)
-        length = int(found[2]) if found else 0
+        digits = bytes(found[2]) if found else b"0"
+        length = int(digits)
         self.too_large = length > MOST_BODY_BYTES
         if not self.too_large:
             if len(self._data) < end + 4 + length:
@@ -37,7 +38,7 @@ class Post:
             self.body = bytes(self._data[end + 4 : end + 4 + length])
         if found:
             self._data[found.start(2) : found.end(2)] = b"0"
-            end -= len(found[2]) - 1
+            end -= len(digits) - 1
         return self._pass(end + 4)
 
     def _pass(self, count: int) -> bytes:

@@ -14,6 +14,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -93,7 +94,9 @@ class Keys:
             self._seen = self._state()
             self._keys = by_name(load(path))
         except (OSError, ValueError) as error:
-            raise ConfigurationError(f"the keys cannot be read from {path} ({_why(error)}); make one with `streamer keys add`") from None
+            raise ConfigurationError(
+                f"the keys cannot be read from {path} ({_why(error)}), expected a file that it may read, made by `streamer keys add`"
+            ) from None
 
     def find(self, text: str) -> Key | None:
         """The key with this text. Looks at all of them, and as long at each, so that the time tells nothing."""
@@ -151,11 +154,17 @@ def load(path: Path) -> list[Key]:
 
 
 def save(path: Path, keys: Iterable[Key]) -> None:
-    """Write the file anew, at once and for its owner alone. Raises ``OSError``."""
+    """Write the file anew, at once. A new one is its owner's alone; who may read an old one still may. Raises ``OSError``."""
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as stream:
         stream.write(HEAD + "".join(f"{key}\n" for key in keys))
+    if path.exists():
+        old = path.stat()
+        fresh.chmod(old.st_mode & 0o777)
+        with suppress(PermissionError, AttributeError):  # of others only root may make it; Windows has no such thing
+            os.chown(fresh, old.st_uid, old.st_gid)
     fresh.replace(path)
 
 

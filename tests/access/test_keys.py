@@ -30,6 +30,9 @@ def test_the_file_is_its_owners_alone(tmp_path):
     save(tmp_path / "keys", [])
 
     assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "keys").chmod(0o640)
+    save(tmp_path / "keys", [new_key("desk")[0]])
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o640
     assert [path.name for path in tmp_path.iterdir()] == ["keys"]
 
 

@@ -1,8 +1,10 @@
 """``streamer keys``, ``streamer token``, and the refusals of ``streamer serve``, as an operator sees them."""
 
 import os
+import socket
 import subprocess
 import sys
+import urllib.request
 
 import pytest
 
@@ -79,6 +81,28 @@ def test_it_does_not_listen_to_strangers_without_keys_or_a_word():
 
 
 def test_it_does_not_begin_with_keys_or_a_certificate_that_it_cannot_read(tmp_path):
-    assert "make one with `streamer keys add`" in serve("--keys", str(tmp_path / "nowhere"))
+    assert "made by `streamer keys add`" in serve("--keys", str(tmp_path / "nowhere"))
     assert "expected PEM files that belong together" in serve("--tls-cert", str(tmp_path / "nowhere"))
     assert "STREAMER_ORIGINS is 'app.example', expected origins such as https://app.example" in serve(STREAMER_ORIGINS="app.example")
+
+
+def test_no_secret_is_in_the_log_of_a_server_whatever_its_level(file, capsys):
+    main(["keys", "add", "desk", "--file", str(file)])
+    key = capsys.readouterr().out.strip()
+    main(["token", "desk", "--keys", str(file)])
+    token = capsys.readouterr().out.strip()
+    command = [sys.executable, "-m", "streamer", "serve", "--port", "0", "--model", "scripted", "--keys", str(file), "--log-level", "debug"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        address = process.stdout.readline().split()[4]
+        assert process.stdout.readline().startswith("model: ")
+        assert urllib.request.urlopen(f"{address}/access?token={token}", timeout=10).status == 200
+        for line in (f"GET /ws?token={token} HTTP/2.0", f"GET /ws?api_key={key} FTP/1.0"):
+            with socket.create_connection(address.removeprefix("http://").split(":"), timeout=10) as raw:
+                raw.sendall(f"{line}\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
+                raw.recv(1_000)
+        process.terminate()
+        logged = process.communicate(timeout=30)[1]
+
+    assert "the engine is closed" in logged
+    assert key not in logged
+    assert token not in logged
