@@ -6,7 +6,6 @@ import json
 import logging
 import socket
 import ssl
-import subprocess
 import time
 from contextlib import suppress
 
@@ -339,18 +338,6 @@ def test_a_local_server_without_keys_is_not_for_the_pages_of_the_internet():
         sentence = "this server asks for no keys, so there is nothing to mint; connect without"
         assert (status, json.loads(body)["error"]["message"]) == (404, sentence)
         assert json.loads(server.get("/access")[2]) == {"allowed": True, "why": None, "keyed": False}
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
-    try:
-        subprocess.run([*command.split(), *names], cwd=folder, capture_output=True, check=True, timeout=60)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    return folder / "cert.pem", folder / "key.pem"
 
 
 def test_everything_is_served_over_tls(place, certificate):

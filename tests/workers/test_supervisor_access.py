@@ -15,25 +15,14 @@ from streamer.access.keys import new_key, save
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a port is shared as Linux shares it")
 
 
-@pytest.fixture
-def certificate(tmp_path):
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
-    names = ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem"]
-    try:
-        subprocess.run([*command.split(), *names], cwd=tmp_path, capture_output=True, check=True, timeout=60)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    return tmp_path
-
-
-def test_every_gateway_asks_for_a_key_over_tls_and_sees_that_one_is_revoked(certificate):
-    keys = certificate / "keys"
+def test_every_gateway_asks_for_a_key_over_tls_and_sees_that_one_is_revoked(certificate, tmp_path):
+    keys = tmp_path / "keys"
     key, text = new_key("desk")
     save(keys, [key])
     command = [sys.executable, "-m", "streamer", "serve", "--port", "0", "--model", "scripted", "--vad", "webrtc", "--workers", "2"]
     command += ["--device", "cpu", "--keys", str(keys), "--log-level", "error"]
-    command += ["--tls-cert", str(certificate / "cert.pem"), "--tls-key", str(certificate / "key.pem")]
-    trust = ssl.create_default_context(cafile=certificate / "cert.pem")
+    command += ["--tls-cert", str(certificate[0]), "--tls-key", str(certificate[1])]
+    trust = ssl.create_default_context(cafile=certificate[0])
 
     async def tries(socket, count):
         """What the answers to so many handshakes were; they go to either gateway."""
