@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip
 ARGS   ?=
 
-.PHONY: run test test-clients lint types tests install doctor clean
+.PHONY: run test test-clients audit lint types tests install doctor clean
 
 run: $(VENV)/.installed
 	$(BIN)/streamer serve $(ARGS)
@@ -49,6 +49,15 @@ test-clients: $(VENV)/.tested $(CLIENTS)
 .build/clients/%/.installed: tests/clients/%/requirements.txt
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/python -m pip install --quiet -r $<
+	touch $@
+
+# Known vulnerabilities of what constraints.txt pins, by a tool in an environment of its own.
+audit: .build/audit/.installed
+	.build/audit/bin/python .ci/audit.py
+
+.build/audit/.installed:
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet "pip-audit>=2.10,<3"
 	touch $@
 
 clean:

@@ -17,6 +17,7 @@ from typing import Final
 
 from websockets.exceptions import ConnectionClosed
 
+from streamer.access.seats import Seat
 from streamer.calls import Calls, Telling
 from streamer.core.events import (
     Closed,
@@ -35,14 +36,14 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.engine.scheduling import Scheduling
-from streamer.errors import IdleTimeout, SlowReader
+from streamer.errors import IdleTimeout, SessionError, SlowReader
 from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.outbox import REPLACED, Outbox, Unconfirmed
 from streamer.returning import Return
 from streamer.runner import OpenDecoder, Runner
-from streamer.seats import Seat, Seats
 from streamer.sockets import ABNORMAL, Socket
+from streamer.visits import Visit, Visits
 from streamer.wires import Payload, Said, Wire
 from streamer.wires.native import MESSAGE_TYPES
 
@@ -100,22 +101,23 @@ class Rooms:
 class Connection:
     """One client from its handshake to its last message."""
 
-    def __init__(self, socket: Socket, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str) -> None:
+    def __init__(self, socket: Socket, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str, seat: Seat | None = None) -> None:
         self.id = session_id
         self.resume_token = secrets.token_urlsafe() if wire.resumable else None
+        self._seat = seat
         self._socket, self._wire, self._rooms = socket, wire, rooms
         self._outbox = Outbox(rooms.limits.outbox_messages)
         self._unconfirmed = Unconfirmed(rooms.limits.outbox_messages)
         self._confirming: asyncio.Task[None] | None = None
         self._resumes = False  # the client has asked for it
         self._alone = False  # nobody will read any more
-        self._seats = Seats()
+        self._visits = Visits()
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
         self._telling: Telling | None = None
         self._created: SessionCreated | None = None
         self._audio_ms = self._received_bytes = self._received_messages = 0
         self._heard: float | None = None  # since when the reader waits; not while it is at work
-        self._idle = self._writing = False
+        self._ending = self._writing = False
         self._over = asyncio.Event()  # the session is
         self.done = asyncio.Event()
         """Set when the last message has been written, or nobody reads any more."""
@@ -140,19 +142,20 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the client until either side is done, over as many sockets as it takes. Never raises for what a client does."""
-        logger.info("session %s opened from %s", self.id, self._socket.peer)
+        name = f" by {self._seat.name}" if self._seat and self._seat.name else ""
+        logger.info("session %s opened from %s%s", self.id, self._socket.peer, name)
         tasks = [asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in (self._beat, self._until_idle)]
         try:
-            seat: Seat | None = Seat(self._socket)
+            visit: Visit | None = Visit(self._socket)
             lost = False
-            while seat:
-                lost = await self._sit(seat)
-                seat = await self._return() if lost else None
+            while visit:
+                lost = await self._receive(visit)
+                visit = await self._return() if lost else None
             if lost or self._wire.finishes or self._telling:
                 await self._finish_alone()
         finally:
             self._alone = True
-            self._seats.close()
+            self._visits.close()
             self._runner.gone()
             if self._telling:
                 self._telling.leave()
@@ -176,18 +179,18 @@ class Connection:
 
     async def come_back(self, socket: Socket, after: int) -> None:
         """Go on with another socket, until that one is done too. The one before may not know yet that it is lost."""
-        seat = Seat(socket, after)
-        self._seats.offer(seat)
+        visit = Visit(socket, after)
+        self._visits.offer(visit)
         if self._socket.close_code is None:
             self._socket.abort()
-        await seat.done.wait()
+        await visit.done.wait()
 
-    async def _sit(self, seat: Seat) -> bool:
+    async def _receive(self, visit: Visit) -> bool:
         """Serve one socket to its end. Whether it was lost, and its client may come back."""
-        self._socket = seat.socket
-        missed = [] if seat.after is None else self._missed(seat.after)
+        self._socket = visit.socket
+        missed = [] if visit.after is None else self._missed(visit.after)
         self._writing = bool(missed)  # before all that is said from here on
-        reading, writing = (asyncio.create_task(work, name=f"{self.id}") for work in (self._read(seat), self._write(missed)))
+        reading, writing = (asyncio.create_task(work, name=f"{self.id}") for work in (self._read(visit), self._write(missed)))
         try:
             # The writer ends after the last message and the close, or when the client does not read; the reader when the client left.
             await asyncio.wait((reading, writing), return_when=asyncio.FIRST_COMPLETED)
@@ -201,7 +204,7 @@ class Connection:
             for task in (reading, writing):
                 task.cancel()
             await asyncio.gather(reading, writing, return_exceptions=True)
-            seat.done.set()
+            visit.done.set()
 
     def _missed(self, after: int) -> list[Payload]:
         resumed = SessionResumed(
@@ -211,13 +214,13 @@ class Connection:
         self._rooms.metrics.resumed.inc()
         return [*self._wire.encode(resumed), *self._unconfirmed.after(after)]
 
-    async def _return(self) -> Seat | None:
+    async def _return(self) -> Visit | None:
         """The client's next socket; ``None`` where it does not come back in time, or the server stops."""
         self._heard = None
         window = self._rooms.limits.resume_s
         logger.info("session %s lost its client, who may come back within %.0f s", self.id, window)
         with self._rooms.metrics.detached.track_inprogress():
-            return await self._seats.next(window)
+            return await self._visits.next(window)
 
     async def _finish_alone(self) -> None:
         """What was said is still settled, for those who follow the session or keep it."""
@@ -230,24 +233,24 @@ class Connection:
     async def stop(self, reason: str) -> None:
         """The server stops: finish what is open and say goodbye."""
         await self._end(Stop(reason))
-        self._seats.close()
+        self._visits.close()
 
     async def _end(self, stop: Stop) -> None:
         """Once: what the wire still held back is heard before."""
         if self._runner.state in (State.NEW, State.OPEN):
             await self._feed((*self._wire.rest(), stop))
 
-    async def _read(self, seat: Seat) -> bool:
+    async def _read(self, visit: Visit) -> bool:
         """Until the client has left, or (False) is not listened to any more."""
         try:
-            if seat.after is None:
+            if visit.after is None:
                 await self._feed(self._wire.open())
             while True:
                 self._heard = time.monotonic()
                 self._socket.take = self._take
                 data = await self._socket.recv()
                 self._socket.take = self._heard = None
-                if self._idle:
+                if self._ending:
                     return False
                 self._count_received(data)
                 await self._feed(self._wire.decode(data))
@@ -276,7 +279,7 @@ class Connection:
 
     def _take(self, data: bytes) -> bool:
         """A binary message while the reader waits for one. Not taken when it may have to wait, which only the reader can."""
-        if self._idle or self._wire.holds or not self._runner.prompt:
+        if self._ending or self._wire.holds or not self._runner.prompt:
             self._heard = None
             return False
         self._heard = time.monotonic()
@@ -299,9 +302,12 @@ class Connection:
             if silence >= limit:
                 break
             await asyncio.sleep(limit - silence)
-        self._idle = True
-        error = IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive")
-        await self._end(Stop("idle_timeout", error))
+        await self._turn_away(IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive"))
+
+    async def _turn_away(self, error: SessionError) -> None:
+        """Hear no more of the client, finish what is open, and say why."""
+        self._ending = True
+        await self._end(Stop(error.code, error))
 
     async def _write(self, missed: Sequence[Payload]) -> None:
         stall = self._rooms.limits.stall_s
@@ -332,6 +338,8 @@ class Connection:
             await asyncio.sleep(self._rooms.limits.heartbeat_s)
             self._runner.receive(Pulse(self._rooms.scheduler.queued_ms, self._received_bytes, self._received_messages))
             self._count_audio()
+            if self._seat and self._runner.state in (State.NEW, State.OPEN) and (fault := self._seat.fault(self._audio_ms)):
+                await self._turn_away(fault)
             if self._resumes and (self._confirming is None or self._confirming.done()):
                 self._confirming = asyncio.create_task(self._confirm(), name=f"confirm {self.id}")
 

@@ -14,6 +14,8 @@ from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.streams import StreamReader
 
+from streamer.access.seats import Seat
+from streamer.posting import Post
 from streamer.returning import Return
 from streamer.sockets import AT_ONCE_BYTES, address
 from streamer.wires import Follows, Payload, Route, SharedWire, Wire
@@ -37,10 +39,15 @@ class DirectConnection(ServerConnection):
     session_id: str
     back: Return | None = None
     """The client comes back to a session."""
+    seat: Seat | None = None
+    """Given back when the connection is gone, whatever became of it."""
+    post: Post | None = None
+    """What was posted here, where this is no WebSocket."""
     take: Callable[[bytes], bool] | None = None
     """Takes a whole binary message, or gives False. May not raise."""
     most = 0
     """Bytes of a message that need no look at the library's limits."""
+    _begun = False
     _between = False  # the library's parser waits for a frame to begin, and would do nothing to a whole binary message but hand it on
 
     @property
@@ -60,11 +67,21 @@ class DirectConnection(ServerConnection):
     def abort(self) -> None:
         self.transport.abort()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.seat:
+            self.seat.leave()
+        super().connection_lost(exc)
+
     def data_received(self, data: bytes) -> None:
         if self._between and self.take and self.protocol.state is State.OPEN:
             data = data[self._take_frames(data, self.take) :]
             if not data:
                 return
+        if not self._begun:
+            self._begun = True
+            self.post = Post() if data.startswith(Post.BEGINS) else None
+        if self.post and not (data := self.post.feed(data)):
+            return
         super().data_received(data)
         protocol = self.protocol
         self._between = not protocol.debug and not protocol.extensions and protocol.current_size is None and self._parser_waits()

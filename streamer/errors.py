@@ -12,6 +12,8 @@
     │   ├── TooManyErrors        a client that keeps sending nonsense             (1008)
     │   ├── IdleTimeout          nothing received for too long                    (1008)
     │   ├── SlowReader           a client that does not read its results          (1008)
+    │   ├── QuotaExceeded        a token whose audio is used up                   (1008)
+    │   ├── AccessRevoked        a key that was revoked                           (1008)
     │   └── InternalError        a fault of ours                                  (1011)
     └── ProcessError             the program cannot do its main job; it says why and stops
         ├── ConfigurationError   a command-line option or environment variable
@@ -89,6 +91,16 @@ class IdleTimeout(SessionError):
 
 class SlowReader(SessionError):
     code = "slow_reader"
+    close_code = 1008
+
+
+class QuotaExceeded(SessionError):
+    code = "quota_exceeded"
+    close_code = 1008
+
+
+class AccessRevoked(SessionError):
+    code = "access_revoked"
     close_code = 1008
 
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import ssl
 import time
 import uuid
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -18,10 +20,15 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from streamer import __version__
+from streamer.access import Scope
+from streamer.access.credentials import without_secret_headers, without_secret_query, without_secrets
+from streamer.access.guard import Asked, Denied, Guard
+from streamer.access.seats import Seat
 from streamer.calls import Calls
 from streamer.company import Alone, Company
 from streamer.connection import Connection, Limits, Rooms
 from streamer.direct import DirectConnection
+from streamer.door import Door
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Open, Scheduling
 from streamer.follower import Follower
@@ -49,7 +56,7 @@ TRY_AGAIN_LATER: Final = 1013  # a WebSocket's close code
 class Server:
     """One port, one model on one or more devices. ``engines`` are opened when it starts.
 
-    ``listen`` gives wires ports of their own beside it: at any path there that wire is spoken.
+    ``listen`` gives wires ports of their own beside it: at any path there that wire is spoken. Without a ``guard`` everybody may come in.
     """
 
     def __init__(
@@ -62,6 +69,8 @@ class Server:
         listen: Mapping[str, int] | None = None,
         limits: Limits | None = None,
         company: Company | None = None,
+        guard: Guard | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._company = company or Alone()
         self._host, self._port = host, port
@@ -69,7 +78,9 @@ class Server:
         self._limits = limits or Limits()
         self._judge = judge
         self._engines = engines
+        self._guard, self._tls = guard or Guard(), tls
         self.metrics = Metrics()
+        self._door = Door(self._guard, self.metrics)
         self._connections: set[Connection] = set()
         self._resumable: dict[str, Connection] = {}
         self._shared: set[Voices] = set()
@@ -89,7 +100,7 @@ class Server:
     @property
     def address(self) -> str:
         """The page's URL."""
-        return page_address(self._host, self._port)
+        return page_address(self._host, self._port, tls=self._tls is not None)
 
     @property
     def ports(self) -> Mapping[str, int]:
@@ -128,7 +139,8 @@ class Server:
         other: SocketServer | asyncio.Server
         if route.tcp:
             reuse = self._company.shares_port or None
-            other = await asyncio.start_server(partial(self._serve_stream, route), self._host, port, reuse_port=reuse)
+            serve = partial(self._serve_stream, route)
+            other = await asyncio.start_server(serve, self._host, port, reuse_port=reuse, ssl=self._tls)
         else:
             other = await self._serve_sockets(port, route)
         self._others.append(other)
@@ -150,6 +162,7 @@ class Server:
             ping_timeout=None,  # a socket that is not read while too much is owed cannot answer pings; the idle limit covers the dead
             server_header=f"streamer/{__version__}",
             reuse_port=self._company.shares_port or None,
+            ssl=self._tls,
         )
 
     async def stop(self) -> None:
@@ -201,7 +214,7 @@ class Server:
         elif isinstance(socket.wire, SharedWire):
             await self._serve_voices(socket, socket.wire)
         elif isinstance(socket.wire, Wire):
-            await self._session(socket, socket.wire, socket.session_id)
+            await self._session(socket, socket.wire, socket.session_id, socket.seat)
         else:
             await self._follow(socket, socket.wire)
 
@@ -224,10 +237,11 @@ class Server:
         assert request
 
         def join(voice: Voice) -> Coroutine[Any, Any, None]:
-            handshake = _handshake(request.path.partition("?")[0], request)
+            handshake = _without_secrets(_handshake(request.path.partition("?")[0], request))
             own = wire.voice(voice.name, handshake)
             own.call = wire.call
-            return self._run(self._connect(voice, own, handshake.session_id))
+            seat = socket.seat.beside() if socket.seat else None
+            return self._run(self._connect(voice, own, handshake.session_id, seat))
 
         voices = Voices(socket, wire, id=socket.session_id, refusal=self._refusal, join=join, metrics=self.metrics)
         self._shared.add(voices)
@@ -244,8 +258,9 @@ class Server:
         task, socket = asyncio.current_task(), TcpSocket(reader, writer)
         assert task
         self._streams[task] = socket
+        seat = self._guard.seat(self._guard.admit_stream(), Asked(peer=writer.get_extra_info("peername")[0]))
         try:
-            if refusal := self._refusal():
+            if refusal := (seat.word, seat.sentence) if isinstance(seat, Denied) else self._refusal():
                 logger.warning("%s is refused: %s", socket.peer, refusal[1])
                 self.metrics.refused.labels(refusal[0]).inc()
                 socket.push(route.refusal(*refusal))
@@ -255,17 +270,19 @@ class Server:
                 handshake = Handshake(session_id=_new_id(), at=_now(), unix_ms=_unix_ms(), path="")
                 wire = route.open(handshake)
                 assert isinstance(wire, Wire), "a stream has no messages to tell voices apart by"
-                await self._session(socket, wire, handshake.session_id)
+                await self._session(socket, wire, handshake.session_id, seat if isinstance(seat, Seat) else None)
         except (ConnectionError, TimeoutError):
             pass  # gone before it was told
         finally:
+            if isinstance(seat, Seat):
+                seat.leave()
             socket.abort()
             del self._streams[task]
 
-    async def _session(self, socket: Socket, wire: Wire, session_id: str) -> None:
-        await self._run(self._connect(socket, wire, session_id))
+    async def _session(self, socket: Socket, wire: Wire, session_id: str, seat: Seat | None = None) -> None:
+        await self._run(self._connect(socket, wire, session_id, seat))
 
-    def _connect(self, socket: Socket, wire: Wire, session_id: str) -> Connection:
+    def _connect(self, socket: Socket, wire: Wire, session_id: str, seat: Seat | None) -> Connection:
         """Let a session in: from here on it counts, and must be run."""
         info = self.scheduler.info
         assert info, "admission lets nobody in before the model is known"
@@ -279,7 +296,7 @@ class Server:
             limits=self._limits,
             server=f"streamer {__version__}",
         )
-        connection = Connection(socket, wire, rooms, info, session_id=session_id)
+        connection = Connection(socket, wire, rooms, info, session_id=session_id, seat=seat)
         self._connections.add(connection)
         if connection.resume_token:
             self._resumable[connection.resume_token] = connection
@@ -298,16 +315,19 @@ class Server:
     def _answer_http(self, only: Route | None, socket: ServerConnection, request: Request) -> Response | None | Awaitable[Response | None]:
         """Answer plain HTTP here; ``None`` lets a WebSocket handshake go on."""
         path = request.path.partition("?")[0]
+        assert isinstance(socket, DirectConnection)
         if "upgrade" in request.headers.get("Connection", "").lower():
-            assert isinstance(socket, DirectConnection)
             return self._admit(socket, path, request, only)
+        handshake = _handshake(path, request)
+        if answer := self._door.answer(socket, handshake, request):
+            return answer
         match path:
             case "/healthz":
                 return respond(HTTPStatus.OK, "alive\n")
             case "/readyz":
                 return self._readiness()
             case "/metrics":
-                return self._metrics()
+                return self._door.ask(socket, handshake) or self._metrics()
             case "/ws":
                 return respond(HTTPStatus.UPGRADE_REQUIRED, "this is a WebSocket; see docs/protocol.md\n", Upgrade="websocket")
             case _:
@@ -326,6 +346,9 @@ class Server:
             places = ", ".join(route.paths[0] for route in ROUTES if route.paths)
             return respond(HTTPStatus.NOT_FOUND, f"no WebSocket is at {path[:100]}; they are at {places}\n")
         handshake = _handshake(path, request)
+        if answer := self._door.enter(socket, handshake, Scope.FOLLOW if route is calls.ROUTE else Scope.TRANSCRIBE):
+            return answer
+        handshake = _without_secrets(handshake)
         try:
             wire = route.open(handshake)
             if isinstance(wire, Wire | SharedWire) and (named := handshake.query.get("call")):
@@ -391,10 +414,10 @@ class Server:
         return f"the model is {self.scheduler.health.value}"
 
 
-def page_address(host: str, port: int) -> str:
+def page_address(host: str, port: int, *, tls: bool = False) -> str:
     """The page's URL, for a browser on this machine where the server listens on all addresses."""
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    return f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def _return(wire: Wire | SharedWire | Follows) -> Return | None:
@@ -412,6 +435,16 @@ def _handshake(path: str, request: Request) -> Handshake:
         query=parse_qs(request.path.partition("?")[2], keep_blank_values=True),
         headers={name.lower(): value for name, value in request.headers.raw_items()},
         offered=_offered(request),
+    )
+
+
+def _without_secrets(handshake: Handshake) -> Handshake:
+    """For wires, which have no use for a key and might quote it."""
+    return replace(
+        handshake,
+        headers=without_secret_headers(handshake.headers),
+        query=without_secret_query(handshake.query),
+        offered=without_secrets(handshake.offered),
     )
 
 
@@ -438,7 +471,7 @@ def _offered(request: Request) -> list[str]:
 
 def _choose_subprotocol(socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
     assert isinstance(socket, DirectConnection)
-    chosen = socket.route.subprotocol(offered)
+    chosen = socket.route.subprotocol(without_secrets(offered))
     return Subprotocol(chosen) if chosen else None
 
 

@@ -4,10 +4,12 @@ Each piece is defined beside the code it governs; here they are composed. An opt
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
+from streamer.access.configured import AccessSettings, read_proxies
+from streamer.access.origins import read_origins
 from streamer.connection import Limits
 from streamer.engine.device import EXPECTED, PRECISIONS, device_names
 from streamer.engine.models import ModelSettings, usual_caches
@@ -16,6 +18,8 @@ from streamer.vad import choose
 from streamer.wires.routes import BY_NAME
 
 DEFAULT_PORT: Final = 8765
+EMPTY_IS_UNSET: Final = {"model", "keys", "token_secret", "tls_cert", "tls_key"}
+"""Of names and files: a compose file passes on what is not set as nothing."""
 EXPECTED_LISTEN: Final = "WIRE=PORT, several with commas between, of " + ", ".join(BY_NAME)
 
 
@@ -36,6 +40,7 @@ class Settings:
     workers: int = 1
     """Gateway processes; with one, the engines are threads of the same process."""
     limits: Limits = field(default_factory=Limits)
+    access: AccessSettings = field(default_factory=AccessSettings)
 
     @property
     def cache(self) -> Path:
@@ -70,6 +75,10 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
 
 def _flag(text: str) -> bool:
     return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[text.lower()]
+
+
+def _file(text: str) -> Path:
+    return Path(text).expanduser()
 
 
 def _device(text: str) -> str:
@@ -157,6 +166,43 @@ VARIABLES: Final = (
         _integer(0, 3_600),
         "0 to 3600",
     ),
+    Variable("STREAMER_KEYS", "keys", "", "file of keys; with it everybody needs one", _file, "a file"),
+    Variable("STREAMER_TOKEN_SECRET", "token_secret", "", "file that tokens are signed with; made beside the keys", _file, "a file"),
+    Variable("STREAMER_INSECURE", "insecure", "no", "let everybody in on other addresses than this machine's", _flag, "yes or no"),
+    Variable(
+        "STREAMER_ORIGINS",
+        "origins",
+        "",
+        "pages elsewhere that may use the server, as in https://app.example",
+        read_origins,
+        "origins such as https://app.example, with commas between, or *",
+    ),
+    Variable("STREAMER_TLS_CERT", "tls_cert", "", "certificate in PEM, with its chain", _file, "a file"),
+    Variable("STREAMER_TLS_KEY", "tls_key", "", "its key, where that is in another file", _file, "a file"),
+    Variable(
+        "STREAMER_PROXIES",
+        "proxies",
+        "",
+        "addresses or networks whose X-Forwarded-For is believed",
+        read_proxies,
+        "addresses or networks with commas between",
+    ),
+    Variable(
+        "STREAMER_MAX_SESSIONS_PER_KEY",
+        "max_sessions_per_key",
+        "0",
+        "sessions of one key at a time, in each worker; 0 for no bound",
+        _integer(0, 100_000),
+        "0 to 100000",
+    ),
+    Variable(
+        "STREAMER_MAX_SESSIONS_PER_ADDRESS",
+        "max_sessions_per_address",
+        "0",
+        "sessions of one address at a time, in each worker; 0 for no bound",
+        _integer(0, 100_000),
+        "0 to 100000",
+    ),
 )
 
 
@@ -165,7 +211,7 @@ def read_settings(environment: Mapping[str, str], home: Path) -> Settings:
     values: dict[str, Any] = {}
     for variable in VARIABLES:
         text = environment.get(variable.name)
-        if text is None or (not text and variable.field == "model"):
+        if text is None or (not text and variable.field in EMPTY_IS_UNSET):
             continue
         try:
             values[variable.field] = variable.parse(text)
@@ -177,7 +223,8 @@ def read_settings(environment: Mapping[str, str], home: Path) -> Settings:
         offline=values.pop("offline", False),
     )
     limits = Limits(**{name: values.pop(name) for name in ("max_sessions", "idle_timeout_s", "resume_s", "drain_s") if name in values})
-    return Settings(models=models, limits=limits, **values)
+    access = AccessSettings(**{field.name: values.pop(field.name) for field in fields(AccessSettings) if field.name in values})
+    return Settings(models=models, limits=limits, access=access, **values)
 
 
 def _cache_home(environment: Mapping[str, str], home: Path) -> Path:

@@ -1,5 +1,6 @@
 """What more than one room of tests needs: real recordings, and servers that run."""
 
+import subprocess
 import wave
 from importlib.resources import files
 from pathlib import Path
@@ -45,6 +46,19 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("the folder of real recordings is not beside this checkout")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1 and localhost that is its own authority, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
+    files = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
+    try:
+        subprocess.run([*command.split(), *files], cwd=folder, capture_output=True, check=True, timeout=60)
+    except FileNotFoundError:
+        pytest.skip("openssl is not installed")
+    return folder / "cert.pem", folder / "key.pem"
 
 
 @pytest.fixture(scope="session")

@@ -31,13 +31,20 @@ class Running:
     def socket(self):
         return self.url.replace("http", "ws", 1) + "/ws"
 
+    def post(self, path, body=b"", headers=None):
+        """POST: status, headers and body, errors included."""
+        return self._ask(urllib.request.Request(self.url + path, data=body, headers=headers or {}, method="POST"))
+
     def call(self, coroutine, timeout=30):
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout)
 
-    def get(self, path):
+    def get(self, path, headers=None):
         """GET: status, headers and body, errors included."""
+        return self._ask(urllib.request.Request(self.url + path, headers=headers or {}))
+
+    def _ask(self, request):
         try:
-            with urllib.request.urlopen(self.url + path, timeout=10) as response:
+            with urllib.request.urlopen(request, timeout=10) as response:
                 return response.status, response.headers, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -50,12 +57,13 @@ class Running:
 
 
 @contextmanager
-def serving(build=Scripted, *, judge=None, warm=True, listen=None, **limits):
+def serving(build=Scripted, *, judge=None, warm=True, listen=None, guard=None, tls=None, **limits):
     """A server on a port of its own, warm, and stopped afterwards whatever happened."""
     started, failures, box = threading.Event(), [], []
 
     async def main():
-        server = Server(in_threads(build), judge or choose_judge(), listen=listen, limits=Limits(**{"drain_s": 5.0, **limits}))
+        bounds = Limits(**{"drain_s": 5.0, **limits})
+        server = Server(in_threads(build), judge or choose_judge(), listen=listen, limits=bounds, guard=guard, tls=tls)
         stop = asyncio.Event()
         try:
             await server.start()

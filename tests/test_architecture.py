@@ -27,6 +27,7 @@ NEVER = {
     "runner.py": f"{CONCRETE} websockets",
     "voice.py": CONCRETE,
     "voices.py": CONCRETE,
+    "access": f"asyncio threading websockets torch funasr streamer.settings streamer.engine streamer.wires streamer.server {CONCRETE}",
     "workers": CONCRETE,
     "workers/arena.py": "asyncio",
     "workers/messages.py": "asyncio streamer.server streamer.settings",

@@ -1,6 +1,7 @@
 """The images and the compose file: read, not built. What a build would have to get right is checked line by line."""
 
 import re
+import ssl
 import subprocess
 import sys
 import threading
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from streamer.access.configured import AccessSettings, build_tls
 from streamer.connection import Limits
 from streamer.settings import VARIABLES
 
@@ -124,7 +126,7 @@ def test_the_gpu_image_takes_pypis_torch_and_insists_on_the_gpu() -> None:
 
 
 @contextmanager
-def server_that_answers(status: int) -> Iterator[int]:
+def server_that_answers(status: int, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """A server on a free port that answers ``/readyz`` with this status and everything else with 404."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -136,6 +138,7 @@ def server_that_answers(status: int) -> Iterator[int]:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.socket = tls.wrap_socket(server.socket, server_side=True) if tls else server.socket
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server.server_port
@@ -143,22 +146,28 @@ def server_that_answers(status: int) -> Iterator[int]:
         thread.join()
 
 
-def test_the_health_check_tells_ready_from_warming_and_from_dead(dockerfile: str) -> None:
+def check(dockerfile: str, port: int, **more: str) -> int:
+    """The exit code of the image's health check."""
     _, image = stages(dockerfile)
     (line,) = said(image, "HEALTHCHECK")
     python, *arguments = loads(line[line.index("CMD ") + 4 :])
     assert python == "python"
+    # A proxy in the environment must not stand between the two.
+    variables = {"STREAMER_PORT": str(port), "http_proxy": "http://127.0.0.1:9", **more}
+    return subprocess.run([sys.executable, *arguments], env=variables, capture_output=True, timeout=30, check=False).returncode
 
-    def check(port: int) -> int:
-        # A proxy in the environment must not stand between the two.
-        variables = {"STREAMER_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
-        return subprocess.run([sys.executable, *arguments], env=variables, capture_output=True, timeout=30, check=False).returncode
 
+def test_the_health_check_tells_ready_from_warming_and_from_dead(dockerfile: str) -> None:
     with server_that_answers(200) as port:
-        assert check(port) == 0
+        assert check(dockerfile, port) == 0
     with server_that_answers(503) as port:
-        assert check(port) == 1
-    assert check(port) == 1
+        assert check(dockerfile, port) == 1
+    assert check(dockerfile, port) == 1
+
+
+def test_the_health_check_speaks_tls_where_the_server_does(dockerfile: str, certificate: tuple[Path, Path]) -> None:
+    with server_that_answers(200, build_tls(AccessSettings(tls_cert=certificate[0], tls_key=certificate[1]))) as port:
+        assert check(dockerfile, port, STREAMER_TLS_CERT=str(certificate[0])) == 0
 
 
 @pytest.fixture(scope="module")
@@ -171,7 +180,7 @@ def test_each_service_keeps_its_models_restarts_and_has_time_to_finish(compose: 
     service = compose["services"][name]
     assert service["build"] == {"context": "..", "dockerfile": f"docker/Dockerfile.{name}"}
     assert (ROOT / service["build"]["dockerfile"]).is_file()
-    assert service["ports"] == ["${STREAMER_PORT:-8765}:8765"]
+    assert service["ports"] == ["127.0.0.1:${STREAMER_PORT:-8765}:8765"]
     assert service["volumes"] == ["models:/models"]
     assert "models" in compose["volumes"]
     assert (service["init"], service["restart"], service["stop_grace_period"]) == (True, "unless-stopped", "60s")
@@ -184,9 +193,19 @@ def test_each_service_keeps_its_models_restarts_and_has_time_to_finish(compose: 
 def test_every_setting_is_the_images_or_the_shells(compose: dict, name: str) -> None:
     _, image = stages(f"docker/Dockerfile.{name}")
     own = {key for key in environment(image) if key.startswith("STREAMER_")}
-    passed = set(compose["services"][name]["environment"])
+    passed = {line.partition("=")[0] for line in compose["services"][name]["environment"]}
     assert own | passed == {variable.name for variable in VARIABLES}
     assert not own & passed
+
+
+@pytest.mark.parametrize("name", ["cpu", "cuda"])
+def test_nobody_is_let_in_by_oversight(compose: dict, name: str) -> None:
+    """The image alone does not begin without keys; the compose file says that it may, and shows it to this machine only."""
+    _, image = stages(f"docker/Dockerfile.{name}")
+    assert "STREAMER_INSECURE" not in environment(image)
+    service = compose["services"][name]
+    assert "STREAMER_INSECURE=yes" in service["environment"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
 
 
 def test_docker_waits_longer_than_the_server_drains(compose: dict) -> None:

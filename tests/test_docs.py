@@ -6,6 +6,9 @@ from dataclasses import fields
 from pathlib import Path
 
 from streamer import errors
+from streamer.access import Scope
+from streamer.access.credentials import HEADERS, PREFIXES, QUERY
+from streamer.access.minting import PATHS
 from streamer.connection import Limits
 from streamer.core import session
 from streamer.core.events import AudioFormat, Capabilities, Encoding, Event, Itn, Language, Settings, Word
@@ -89,6 +92,16 @@ def test_the_environment_variables_of_the_readme_are_those_of_the_code():
     table = [row for row in rows(readme) if row and row[0].startswith("STREAMER_")]
 
     assert table == [[variable.name, variable.default, variable.meaning] for variable in VARIABLES]
+
+
+def test_the_scopes_and_the_ways_to_a_token_on_the_page_are_those_of_the_code():
+    security = (ROOT / "docs/security.md").read_text()
+    keys, tokens = security.split("## Tokens")
+
+    assert [row[0] for row in rows(keys.partition("| scope |")[2].partition("\n\n")[0].join(("| scope |", "")))] == list(Scope)
+    assert set(re.findall(r"^\| `(/[\w/]+)`", tokens, re.M)) == PATHS
+    for scheme in (*HEADERS, *PREFIXES, *(f"?{name}=" for name in QUERY)):
+        assert scheme in keys.replace("X-API-Key", "x-api-key"), scheme
 
 
 def test_the_readme_opens_with_its_two_commands():

@@ -104,7 +104,7 @@ def test_health_readiness_metrics_and_the_page_are_on_the_same_port(server):
     assert "streamer_open_sessions" in server.get("/metrics")[2]
     status, headers, page = server.get("/")
     assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-    assert headers["Content-Security-Policy"].startswith("default-src 'self'")
+    assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; ")
     assert "<html" in page
     assert server.get("/main.js")[1]["Content-Type"] == "text/javascript; charset=utf-8"
     assert server.get("/nowhere")[::2] == (404, "nothing is at /nowhere; the page is at /, the WebSocket at /ws\n")

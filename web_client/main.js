@@ -1,10 +1,12 @@
 /** Wiring: the state, the renderer, the transcriber, and the page's controls. */
 
+import { Access } from './access.js';
 import { chosenDevice, makeDeviceChoice, refreshDevices } from './devices.js';
 import { explainMissing } from './explain.js';
 import { makeFileChoice } from './file-choice.js';
 import { Follow } from './follow.js';
 import { greet } from './greeting.js';
+import { KeyPrompt } from './key-prompt.js';
 import { effectiveLanguage } from './languages.js';
 import { makeMenu } from './menu.js';
 import { Meter } from './meter.js';
@@ -17,6 +19,9 @@ import { WakeLock } from './wake-lock.js';
 
 const elements = Object.fromEntries([...document.querySelectorAll('[id]')].map((element) => [element.id, element]));
 const url = Object.assign(new URL('ws', document.baseURI), { protocol: location.protocol === 'https:' ? 'wss:' : 'ws:' }).href;
+const access = new Access({ url: new URL('access', document.baseURI).href });
+const prompt = new KeyPrompt(elements, access, (text) => say('error', text));
+const protocols = () => access.protocols;
 const settings = () => ({ language: effectiveLanguage(state.page.model, state.page.language) });
 
 let state = initialState();
@@ -24,7 +29,7 @@ const renderer = new Renderer(elements, new Follow(elements.scroller, elements.p
 const meter = new Meter(elements.meter);
 const wakeLock = new WakeLock();
 const transcriber = new Transcriber({
-  url, dispatch, settings, getState: () => state, deviceId: chosenDevice, onLevel: (level) => meter.set(level),
+  url, dispatch, settings, protocols, getState: () => state, deviceId: chosenDevice, onLevel: (level) => meter.set(level),
 });
 
 function dispatch(message) {
@@ -36,6 +41,7 @@ function dispatch(message) {
 
 function onPhase({ phase, file }) {
   wakeLock.want(phase !== 'stopped');
+  if (phase === 'reconnecting') prompt.admitted().then(() => transcriber.wake()); // the key may be why
   if (phase === 'connecting' && file === null) refreshDevices(elements.device); // names come with the permission
 }
 
@@ -87,4 +93,5 @@ window.addEventListener('beforeunload', (event) => {
 dispatch({ type: 'page.language', language: recall('language') || 'auto' });
 const missing = explainMissing(window);
 if (missing !== null) say('warning', missing);
-greet(url, dispatch);
+access.takeFrom(location, history);
+prompt.admitted().then(() => greet(url, protocols, dispatch));

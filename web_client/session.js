@@ -33,13 +33,14 @@ export class Session {
    * @param {string} options.url
    * @param {object} options.source a MicrophoneSource or FileSource
    * @param {() => object} options.settings fields of `start` beside the format
+   * @param {() => string[]} [options.protocols] subprotocols to offer
    * @param {(message: object) => void} options.tell receives the server's messages, `session.opened`, `page.phase` and `page.said`
    * @param {(outcome: 'finished' | 'refused' | 'lost') => void} options.onEnd called once, unless `close` was
    * @param {typeof WebSocket} [options.Socket]
    */
-  constructor({ url, source, settings, tell, onEnd, Socket = WebSocket }) {
+  constructor({ url, source, settings, tell, onEnd, protocols = () => [], Socket = WebSocket }) {
     Object.assign(this, { source, settings, tell, onEnd });
-    this.socket = new Socket(url);
+    this.socket = new Socket(url, protocols());
     this.socket.onmessage = (event) => this.#receive(event.data);
     this.socket.onclose = (event) => this.#end(this.#hopeless || event.code === CLOSED_TOO_BIG ? 'refused' : 'lost');
     this.watch = setInterval(() => this.#look(), WATCH_MS);

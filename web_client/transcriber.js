@@ -25,6 +25,7 @@ export class Transcriber {
    * @param {(message: object) => void} options.dispatch
    * @param {() => import('./transcript.js').State} options.getState
    * @param {() => object} options.settings fields of `start`
+   * @param {() => string[]} options.protocols subprotocols to offer
    * @param {() => string} options.deviceId
    * @param {(chunk: {rms: number, peak: number}) => void} options.onLevel
    */
@@ -136,7 +137,7 @@ export class Transcriber {
       if (message.type === 'session.over') this.#over(source);
     };
     this.#source = source;
-    this.#connection = new Connection({ url: this.url, source, settings: this.settings, tell });
+    this.#connection = new Connection({ url: this.url, source, settings: this.settings, protocols: this.protocols, tell });
     this.#detailTimer = setInterval(() => {
       this.dispatch({ type: 'page.detail', detail: detailOf(source, this.getState().page.phase, this.#capturedMs) });
     }, DETAIL_MS);

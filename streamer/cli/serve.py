@@ -4,12 +4,14 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
 
 from streamer import __version__
+from streamer.access.configured import build_guard, build_tls, require_safe
 from streamer.cli.bench_output import count
 from streamer.cli.build import builds
 from streamer.engine.device import PRECISIONS
@@ -19,6 +21,7 @@ from streamer.engine.scheduling import Scheduling
 from streamer.server import Server
 from streamer.settings import EXPECTED_LISTEN, Settings, read_listen
 from streamer.vad import choose
+from streamer.wires.routes import BY_NAME
 from streamer.workers.child import configure_logging
 from streamer.workers.supervisor import Supervisor
 
@@ -41,18 +44,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=count, metavar="N", help="gateways on the port, and one process for each device (default: 1, all in one)"
     )
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="everybody needs one of these keys; see `streamer keys`")
+    parser.add_argument("--insecure", action="store_true", default=None, help="let everybody in on another address than this machine's")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate in PEM, with its chain")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, where that is in another file")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     configure_logging(arguments.log_level)
     names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers")
-    settings = replace(settings, **{name: value for name in names if (value := getattr(arguments, name)) is not None})
+    settings = replace(settings, **_said(arguments, names))
+    settings = replace(settings, access=replace(settings.access, **_said(arguments, ("keys", "insecure", "tls_cert", "tls_key"))))
+    require_safe(settings.access, settings.host, [name for name in settings.listen if BY_NAME[name].tcp])
     try:
         import uvloop
     except ImportError:  # no wheel for this platform
         return asyncio.run(serve(settings, arguments.log_level))
     return uvloop.run(serve(settings, arguments.log_level))
+
+
+def _said(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
+    return {name: value for name in names if (value := getattr(arguments, name)) is not None}
 
 
 def listen(text: str) -> dict[str, int]:
@@ -77,10 +90,18 @@ class Service(Protocol):
 
 def service(settings: Settings, log_level: str) -> Service:
     judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
+    guard, tls = build_guard(settings.access), build_tls(settings.access)  # and so are these
     if settings.workers > 1:
         return Supervisor(settings, builds(settings), log_level=log_level)
     return Server(
-        in_threads(*builds(settings)), judge, host=settings.host, port=settings.port, listen=settings.listen, limits=settings.limits
+        in_threads(*builds(settings)),
+        judge,
+        host=settings.host,
+        port=settings.port,
+        listen=settings.listen,
+        limits=settings.limits,
+        guard=guard,
+        tls=tls,
     )
 
 

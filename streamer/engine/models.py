@@ -9,12 +9,16 @@ from typing import Final
 from streamer.engine.download import fetch
 from streamer.engine.hub import Hub, out_of_reach
 from streamer.engine.lock import locked
-from streamer.engine.packaged import bundled_folder
-from streamer.engine.weights import SENSEVOICE_FILES, Ledger, WeightFile, problems_in, require_checkpoint
+from streamer.engine.packaged import bundled_folder, bundled_problems
+from streamer.engine.sums import require_sums
+from streamer.engine.weights import SENSEVOICE_FILES, Ledger, WeightFile, problems_in, require_checkpoint, weights_name
 from streamer.errors import ModelCorrupt, ModelNotFound
 
 _HOW: Final = (
     "To get SenseVoiceSmall run `streamer models pull sensevoice` where a hub can be reached, or give --model PATH, a folder that holds it."
+)
+_NO_BUNDLED: Final = (
+    "The bundled model is not installed: `pip install moonshine-voice==0.0.65` brings it (later versions come without weights)."
 )
 _LACKS: Final = "the bundled English model (Moonshine tiny-en): no other language, no emotion, no sound events"
 
@@ -109,7 +113,7 @@ class Models:
             except NotFetched:
                 raise
             except ModelNotFound as fault:
-                return _bundled(f"This is {_LACKS}. {fault}", instead_of=fault)
+                return self.bundled(f"This is {_LACKS}. {fault}", instead_of=fault)
         row = known(wanted)
         if row:
             return row.find(self, download)
@@ -119,7 +123,13 @@ class Models:
             raise ModelNotFound(f"{wanted} is neither a known model ({names}) nor a folder on this machine")
         single = folder.suffix == ".onnx"
         exported = require_checkpoint(folder.parent, folder.name) if single else require_checkpoint(folder)
-        return Found(Kind.ONNX, exported, "your own export") if exported else Found(Kind.SENSEVOICE, folder, "your own folder")
+        weights = exported or folder / weights_name(folder)
+        sealed = " with SHA256SUMS" if require_sums(weights.parent, weights, self.ledger) else ""
+        return (
+            Found(Kind.ONNX, exported, f"your own export{sealed}")
+            if exported
+            else Found(Kind.SENSEVOICE, folder, f"your own folder{sealed}")
+        )
 
     def sensevoice(self, *, download: bool = True) -> Found:
         """SenseVoiceSmall from this machine, or else from a hub. Raises ``ModelNotFound``, which tells all that was tried."""
@@ -140,6 +150,20 @@ class Models:
             if hub:
                 return Found(Kind.SENSEVOICE, self.folder, hub.name)
         raise ModelNotFound(f"SenseVoiceSmall is not on this machine and could not be fetched: {'; '.join(reasons)}. {_HOW}")
+
+    def bundled(self, notice: str, *, instead_of: ModelNotFound | None = None) -> Found:
+        """The model of the package. Raises ``ModelNotFound``, and ``ModelCorrupt`` where a file is not as it was installed."""
+        folder = bundled_folder()
+        if folder is None:
+            raise ModelNotFound(f"{instead_of} {_NO_BUNDLED}" if instead_of else _NO_BUNDLED)
+        if problems := list(bundled_problems(self.ledger)):
+            raise ModelCorrupt(problems[0])
+        return Found(Kind.BUNDLED, folder, "package moonshine-voice", notice)
+
+    def miniature(self) -> Found:
+        """Our own small one. Raises ``ModelCorrupt``."""
+        require_sums(_MINIATURE_FOLDER, _MINIATURE_FOLDER / "model.pt", self.ledger)
+        return _MINIATURE
 
     def copies(self) -> Iterator[tuple[Path, str]]:
         """Folders on this machine that are SenseVoiceSmall's by their place, ours first, each with whose cache it is in."""
@@ -192,16 +216,6 @@ class Models:
         return None
 
 
-def _bundled(notice: str, *, instead_of: ModelNotFound | None = None) -> Found:
-    folder = bundled_folder()
-    if folder is None:
-        raise ModelNotFound(
-            (f"{instead_of} " if instead_of else "")
-            + "The bundled model is not installed: `pip install moonshine-voice==0.0.65` brings it (later versions come without weights)."
-        )
-    return Found(Kind.BUNDLED, folder, "package moonshine-voice", notice)
-
-
 @dataclass(frozen=True, slots=True)
 class Known:
     """A model that ``--model`` can name by any of its lower-case ``names``; the first is shown. ``find`` is told if it may download."""
@@ -212,9 +226,10 @@ class Known:
     hidden: bool = False
 
 
+_MINIATURE_FOLDER: Final = Path(__file__).parent / "miniature"
 _MINIATURE: Final = Found(
     Kind.SENSEVOICE,
-    Path(__file__).parent / "miniature",
+    _MINIATURE_FOLDER,
     "package",
     "This is the miniature: it shows emotions and sound events, but knows a few hundred words of synthetic voices only, and no person's.",
 )
@@ -231,8 +246,8 @@ KNOWN: Final = (
         Kind.SENSEVOICE_INT8,
         lambda models, download: replace(models.sensevoice(download=download), kind=Kind.SENSEVOICE_INT8),
     ),
-    Known(("bundled", "moonshine", "moonshine-tiny-en"), Kind.BUNDLED, lambda models, download: _bundled(f"This is {_LACKS}.")),
-    Known(("miniature",), Kind.SENSEVOICE, lambda models, download: _MINIATURE),
+    Known(("bundled", "moonshine", "moonshine-tiny-en"), Kind.BUNDLED, lambda models, download: models.bundled(f"This is {_LACKS}.")),
+    Known(("miniature",), Kind.SENSEVOICE, lambda models, download: models.miniature()),
     Known(("scripted",), Kind.SCRIPTED, lambda models, download: _SCRIPTED, hidden=True),
 )
 

@@ -141,6 +141,11 @@ def require_checkpoint(folder: Path, file: str | None = None) -> Path | None:
     return folder / file if file else None
 
 
+def weights_name(folder: Path) -> str:
+    """What the file with torch's weights is called in this folder, which is a SenseVoice checkpoint."""
+    return _parts(folder)[0]
+
+
 def _holds(folder: Path, part: str) -> bool:
     paths = folder.glob(part) if part.startswith("*") else (folder / part,)
     return any(path.is_file() and path.stat().st_size > 0 for path in paths)

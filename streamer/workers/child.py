@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from streamer.access.redaction import Redacting
 from streamer.engine.scheduler import RESTART_PAUSE_S
 from streamer.workers.channel import Channel
 
@@ -34,7 +35,10 @@ class Order:
 
 
 def configure_logging(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
+    """To standard error, and never with a key or a token in it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Redacting("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
     for noisy in ("websockets", "httpx"):  # our own two lines a session say more; httpx would log signed download addresses
         logging.getLogger(noisy).setLevel(logging.WARNING)
 

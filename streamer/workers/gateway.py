@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from streamer.access.configured import build_guard, build_tls
 from streamer.calls import Calls, Tell
 from streamer.direct import DirectConnection
 from streamer.engine.placement import placed
@@ -84,7 +85,17 @@ class GatewayWork:
         settings = self.settings
         company = Neighbours(channel, Slots(self.slots, self.workers), self.slot, self.relays)
         judge = choose.choose_judge(settings.vad)
-        server = Server(engines, judge, host=settings.host, port=self.port, listen=self.listen, limits=settings.limits, company=company)
+        server = Server(
+            engines,
+            judge,
+            host=settings.host,
+            port=self.port,
+            listen=self.listen,
+            limits=settings.limits,
+            company=company,
+            guard=build_guard(settings.access),
+            tls=build_tls(settings.access),
+        )
 
         async def exposition() -> bytes:
             return await asyncio.sleep(0, server.metrics.exposition())

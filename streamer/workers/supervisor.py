@@ -45,7 +45,7 @@ class Supervisor:
     @property
     def address(self) -> str:
         """The page's URL."""
-        return page_address(self._settings.host, self.port)
+        return page_address(self._settings.host, self.port, tls=self._settings.access.tls_cert is not None)
 
     @property
     def gateways(self) -> Sequence[Child]:

@@ -168,4 +168,6 @@ class FakeServer:
         if request.path == "/ws":
             return None
         path = request.path.partition("?")[0]
+        if path == "/access":
+            return respond(HTTPStatus.OK, '{"allowed": true, "why": null, "keyed": false}', "application/json")
         return self._pages.get(path) or respond(HTTPStatus.NOT_FOUND, "There is no such page.")

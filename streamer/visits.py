@@ -7,7 +7,7 @@ from streamer.sockets import Socket
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
+class Visit:
     """One socket, and from which message on its client has missed what was said; ``None`` for the first."""
 
     socket: Socket
@@ -16,24 +16,24 @@ class Seat:
     """Set when the session has no more to do with the socket."""
 
 
-class Seats:
+class Visits:
     """Who came back and waits to be served."""
 
     def __init__(self) -> None:
-        self._next: Seat | None = None
+        self._next: Visit | None = None
         self._came = asyncio.Event()
         self._closed = False
 
-    def offer(self, seat: Seat) -> None:
+    def offer(self, visit: Visit) -> None:
         """The newest counts: a client that comes twice has lost the first."""
         self._let_go()
         if self._closed:
-            seat.done.set()
+            visit.done.set()
         else:
-            self._next = seat
+            self._next = visit
             self._came.set()
 
-    async def next(self, window_s: float) -> Seat | None:
+    async def next(self, window_s: float) -> Visit | None:
         """Who comes back within the window; ``None`` where nobody does, or nobody may any more."""
         try:
             async with asyncio.timeout(window_s):
@@ -42,8 +42,8 @@ class Seats:
                     await self._came.wait()
         except TimeoutError:
             pass
-        seat, self._next = self._next, None
-        return seat
+        visit, self._next = self._next, None
+        return visit
 
     def close(self) -> None:
         """Nobody may come back any more."""
