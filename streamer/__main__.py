@@ -14,6 +14,7 @@ from streamer.settings import read_settings
 COMMANDS: Final = {
     "serve": "listen for clients, and serve the page",
     "transcribe": "files to text, or to subtitles",
+    "transcripts": "list, search, show, export and delete what was kept",
     "models": "list, pull and verify weights",
     "bench": "measure the quality of segmentation, text and tags on labelled audio",
     "doctor": "what is slow or broken on this machine, and what to do about it",

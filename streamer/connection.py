@@ -36,6 +36,7 @@ from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.runner import OpenDecoder, Runner
 from streamer.sockets import Socket
+from streamer.store.keeper import Held, Record
 from streamer.wires import Payload, Said, Wire
 from streamer.wires.native import MESSAGE_TYPES
 
@@ -84,11 +85,11 @@ class Outbox:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._messages: deque[Message | Said] = deque()
+        self._messages: deque[Message | Said | Held] = deque()
         self._filled = asyncio.Event()
         self.close: tuple[int, str] | None = None
 
-    def put(self, message: Message | Said) -> bool:
+    def put(self, message: Message | Said | Held) -> bool:
         """Queue a message; False when the client does not read."""
         if isinstance(message, Partial | Heartbeat):
             for n, waiting in enumerate(self._messages):
@@ -107,16 +108,24 @@ class Outbox:
         self._filled.set()
 
     async def next(self) -> Message | Said | None:
-        """The next message; ``None`` when only the close is left."""
+        """The next message; ``None`` when only the close is left. A final that is being stored is waited for, and so is all behind it."""
         while not self._messages:
             if self.close:
                 return None
             self._filled.clear()
             await self._filled.wait()
-        return self._messages.popleft()
+        first = self._messages[0]
+        if not isinstance(first, Held):
+            self._messages.popleft()
+            return first
+        warning = await first.settled()
+        self._messages.popleft()
+        if warning:
+            self._messages.appendleft(warning)
+        return first.final
 
 
-def _replaces(new: Partial | Heartbeat, old: Message | Said) -> bool:
+def _replaces(new: Partial | Heartbeat, old: Message | Said | Held) -> bool:
     match new, old:
         case Partial(), Partial():
             return new.segment == old.segment
@@ -127,12 +136,15 @@ def _replaces(new: Partial | Heartbeat, old: Message | Said) -> bool:
 
 
 class Connection:
-    """One client from its handshake to its last message."""
+    """One client from its handshake to its last message. ``record`` is what is kept of it, if anything is."""
 
-    def __init__(self, socket: Socket, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str) -> None:
+    def __init__(
+        self, socket: Socket, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str, record: Record | None = None
+    ) -> None:
         self.id = session_id
         self._socket, self._wire, self._rooms = socket, wire, rooms
         self._outbox = Outbox(rooms.limits.outbox_messages)
+        self._record = record
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
         self._audio_ms = 0
         self._heard: float | None = None  # since when the reader waits; not while it is at work
@@ -169,6 +181,8 @@ class Connection:
             await self._runner.wait_released()
             self.done.set()
             self._count_audio()
+            if self._record:
+                self._record.close(self._runner.totals)
             totals = " ".join(f"{name}={value}" for name, value in self._runner.totals.items())
             seconds = time.monotonic() - self._began
             logger.info("session %s closed after %.1f s: code=%s %s", self.id, seconds, self._socket.close_code, totals)
@@ -264,12 +278,13 @@ class Connection:
     def _send(self, message: Message | Said) -> None:
         if isinstance(message, SpeechEnded):
             self._ended[message.segment] = time.monotonic()
-        if not self._writing and not self._outbox and self._socket.ready:
+        held = self._record.keep(message) if self._record else None
+        if not held and not self._writing and not self._outbox and self._socket.ready:
             for payload in self._encoded(message):
                 self._socket.push(payload)
             self._count(message)
             return
-        if not self._outbox.put(message) and not self._outbox.close:
+        if not self._outbox.put(held or message) and not self._outbox.close:
             self._let_go(f"{self._rooms.limits.outbox_messages} results wait to be read")
 
     def _let_go(self, why: str) -> None:

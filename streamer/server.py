@@ -27,6 +27,8 @@ from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
 from streamer.sockets import Socket, TcpSocket
+from streamer.store.keeper import Keeper
+from streamer.transcripts import Transcripts
 from streamer.vad import Judge
 from streamer.wires import Handshake, Refused, Route, Wire
 from streamer.wires.routes import BY_NAME, ROUTES, route_to
@@ -40,7 +42,7 @@ OPEN_TIMEOUT_S: Final = 10.0
 class Server:
     """One port, one model on one or more devices. ``engines`` are opened when it starts.
 
-    ``listen`` gives wires ports of their own beside it: at any path there that wire is spoken.
+    ``listen`` gives wires ports of their own beside it: at any path there that wire is spoken. ``keeper`` keeps what is said.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Server:
         listen: Mapping[str, int] | None = None,
         limits: Limits | None = None,
         company: Company | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._company = company or Alone()
         self._host, self._port = host, port
@@ -64,6 +67,8 @@ class Server:
         self._connections: set[Connection] = set()
         self._draining = False
         self._pages = Pages(page_folder())
+        self._keeper = keeper
+        self._transcripts = Transcripts(keeper, self._pages, host)
         self._scheduler: Scheduling | None = None
         self._judging: Batched | None = None
         self._server: SocketServer | None = None
@@ -97,6 +102,8 @@ class Server:
         self._scheduler = self._engines(loop.call_soon_threadsafe, self.metrics.batch)
         self._scheduler.on_health(self._health_changed)
         self._company.ready(False)
+        if self._keeper:
+            self._keeper.start(self.metrics)
         self.metrics.sessions.set_function(lambda: len(self._connections))
         self.metrics.ready.set_function(lambda: float(self.ready))
         self.metrics.queue.set_function(lambda: self.scheduler.queued_ms / 1000)
@@ -148,6 +155,8 @@ class Server:
         for server in (self._server, *self._others):
             server.close()
             await server.wait_closed()
+        if self._keeper:
+            await self._keeper.stop()
         await asyncio.to_thread(self.scheduler.close)
         assert self._judging
         await self._judging.close()
@@ -169,7 +178,7 @@ class Server:
     async def _serve(self, socket: ServerConnection) -> None:
         assert isinstance(socket, DirectConnection)
         socket.most = self._limits.max_message_bytes
-        await self._session(socket, socket.wire, socket.session_id)
+        await self._session(socket, socket.route, socket.wire, socket.session_id)
 
     async def _serve_stream(self, route: Route, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """A plain TCP stream has no handshake: who is not let in finds it closed."""
@@ -180,10 +189,10 @@ class Server:
             self.metrics.refused.labels(refusal[0]).inc()
         else:
             handshake = Handshake(session_id=_new_id(), at=_now(), path="")
-            await self._session(socket, route.open(handshake), handshake.session_id)
+            await self._session(socket, route, route.open(handshake), handshake.session_id)
         writer.close()
 
-    async def _session(self, socket: Socket, wire: Wire, session_id: str) -> None:
+    async def _session(self, socket: Socket, route: Route, wire: Wire, session_id: str) -> None:
         info = self.scheduler.info
         assert info, "admission lets nobody in before the model is known"
         assert self._judging
@@ -195,7 +204,8 @@ class Server:
             limits=self._limits,
             server=f"streamer {__version__}",
         )
-        connection = Connection(socket, wire, rooms, info, session_id=session_id)
+        record = self._keeper.record(session_id, route.name, wire, info) if self._keeper else None
+        connection = Connection(socket, wire, rooms, info, session_id=session_id, record=record)
         self._connections.add(connection)
         self._company.sessions(len(self._connections))
         self.metrics.sessions_total.inc()
@@ -211,6 +221,8 @@ class Server:
         if "upgrade" in request.headers.get("Connection", "").lower():
             assert isinstance(socket, DirectConnection)
             return self._admit(socket, path, request, only)
+        if answer := self._transcripts.answer(request):
+            return answer
         match path:
             case "/healthz":
                 return respond(HTTPStatus.OK, "alive\n")

@@ -50,12 +50,19 @@ class Running:
 
 
 @contextmanager
-def serving(build=Scripted, *, judge=None, warm=True, listen=None, **limits):
+def serving(build=Scripted, *, judge=None, warm=True, listen=None, host="127.0.0.1", keeper=None, **limits):
     """A server on a port of its own, warm, and stopped afterwards whatever happened."""
     started, failures, box = threading.Event(), [], []
 
     async def main():
-        server = Server(in_threads(build), judge or choose_judge(), listen=listen, limits=Limits(**{"drain_s": 5.0, **limits}))
+        server = Server(
+            in_threads(build),
+            judge or choose_judge(),
+            host=host,
+            listen=listen,
+            limits=Limits(**{"drain_s": 5.0, **limits}),
+            keeper=keeper,
+        )
         stop = asyncio.Event()
         try:
             await server.start()

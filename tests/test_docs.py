@@ -11,6 +11,7 @@ from streamer.core import session
 from streamer.core.events import AudioFormat, Capabilities, Encoding, Event, Itn, Language, Settings, Word
 from streamer.core.richtext import EMOTION_TAGS, LANGUAGE_TAGS
 from streamer.settings import VARIABLES
+from streamer.store import keeper
 from streamer.wires.native import CLIENT_MESSAGES, FORMAT_FIELDS, MESSAGE_TYPES
 
 ROOT = Path(__file__).parents[1]
@@ -78,8 +79,8 @@ def test_every_error_a_client_can_meet_is_on_the_page_with_its_close_code():
     assert told == expected
 
 
-def test_every_warning_of_the_session_is_on_the_page():
-    codes = set(re.findall(r'Warned\(code="(\w+)"', inspect.getsource(session)))
+def test_every_warning_is_on_the_page():
+    codes = set(re.findall(r'Warned\(code="(\w+)"', inspect.getsource(session) + inspect.getsource(keeper)))
 
     assert codes == set(re.findall(r"`(\w+)`", next(row[2] for row in rows(section("warning")) if row[0] == "code")))
 

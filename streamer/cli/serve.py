@@ -18,6 +18,9 @@ from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Scheduling
 from streamer.server import Server
 from streamer.settings import EXPECTED_LISTEN, Settings, read_listen
+from streamer.store.address import EXPECTED as EXPECTED_STORE
+from streamer.store.address import open_store, read_address
+from streamer.store.keeper import Keeper
 from streamer.vad import choose
 from streamer.workers.child import configure_logging
 from streamer.workers.supervisor import Supervisor
@@ -41,12 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=count, metavar="N", help="gateways on the port, and one process for each device (default: 1, all in one)"
     )
+    parser.add_argument("--store", type=store, metavar="URL", help=f"keep transcripts: {EXPECTED_STORE} (default: none are kept)")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     configure_logging(arguments.log_level)
-    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers")
+    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers", "store")
     settings = replace(settings, **{name: value for name in names if (value := getattr(arguments, name)) is not None})
     try:
         import uvloop
@@ -60,6 +64,13 @@ def listen(text: str) -> dict[str, int]:
         return read_listen(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not {EXPECTED_LISTEN}") from None
+
+
+def store(text: str) -> str | None:
+    try:
+        return read_address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {EXPECTED_STORE}") from None
 
 
 class Service(Protocol):
@@ -77,10 +88,18 @@ class Service(Protocol):
 
 def service(settings: Settings, log_level: str) -> Service:
     judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
+    if settings.store:
+        open_store(settings.store)  # what cannot be had is told before anybody speaks; later it is told with each final
     if settings.workers > 1:
         return Supervisor(settings, builds(settings), log_level=log_level)
     return Server(
-        in_threads(*builds(settings)), judge, host=settings.host, port=settings.port, listen=settings.listen, limits=settings.limits
+        in_threads(*builds(settings)),
+        judge,
+        host=settings.host,
+        port=settings.port,
+        listen=settings.listen,
+        limits=settings.limits,
+        keeper=Keeper(settings.store, days=settings.store_days) if settings.store else None,
     )
 
 

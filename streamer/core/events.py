@@ -115,6 +115,8 @@ class Settings:
     """Longer speech is cut where it is quietest and least like speech, 2,000 to 30,000 (the model was trained on up to 30 s)."""
     quiet_ms: int = 0
     """Audio without speech after an utterance that is told with ``Quiet``, 500 to 10,000; 0 tells nothing."""
+    store: bool = True
+    """Finals are kept, where the server keeps any."""
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:

@@ -90,6 +90,7 @@ SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "endpoint_silence_ms": _INTEGER,
     "max_segment_ms": _INTEGER,
     "quiet_ms": _INTEGER,
+    "store": _BOOLEAN,
 }
 CLIENT_MESSAGES: Final[Mapping[str, Mapping[str, tuple[str, _Check]]]] = {
     "start": {**FORMAT_FIELDS, **SETTING_FIELDS},

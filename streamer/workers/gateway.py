@@ -12,6 +12,7 @@ from streamer.engine.scheduling import Scheduling
 from streamer.metrics import Metrics
 from streamer.server import Server
 from streamer.settings import Settings
+from streamer.store.keeper import Keeper
 from streamer.vad import choose
 from streamer.workers.channel import Channel
 from streamer.workers.remote import RemoteScheduler
@@ -64,7 +65,16 @@ class GatewayWork:
         settings = self.settings
         company = Neighbours(channel, Slots(self.slots, self.workers), self.slot)
         judge = choose.choose_judge(settings.vad)
-        server = Server(engines, judge, host=settings.host, port=self.port, listen=self.listen, limits=settings.limits, company=company)
+        server = Server(
+            engines,
+            judge,
+            host=settings.host,
+            port=self.port,
+            listen=self.listen,
+            limits=settings.limits,
+            company=company,
+            keeper=Keeper(settings.store, days=settings.store_days) if settings.store else None,
+        )
 
         async def exposition() -> bytes:
             return await asyncio.sleep(0, server.metrics.exposition())
