@@ -102,7 +102,7 @@ class Transcripts:
     async def _delete(self, session_id: str) -> Response:
         assert self._keeper
         deleted = await self._keeper.ask(lambda store: store.delete(session_id))
-        return respond(HTTPStatus.NO_CONTENT, "") if deleted else _unknown(session_id)
+        return respond(HTTPStatus.OK, f"{session_id} is deleted\n") if deleted else _unknown(session_id)
 
 
 def _fresh(text: str, content_type: str, **more: str) -> Response:

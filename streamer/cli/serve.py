@@ -12,6 +12,7 @@ from typing import Protocol
 from streamer import __version__
 from streamer.cli.bench_output import count
 from streamer.cli.build import builds
+from streamer.cli.transcripts import store_address
 from streamer.engine.device import PRECISIONS
 from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import Health
@@ -19,7 +20,7 @@ from streamer.engine.scheduling import Scheduling
 from streamer.server import Server
 from streamer.settings import EXPECTED_LISTEN, Settings, read_listen
 from streamer.store.address import EXPECTED as EXPECTED_STORE
-from streamer.store.address import open_store, read_address
+from streamer.store.address import open_store
 from streamer.store.keeper import Keeper
 from streamer.vad import choose
 from streamer.workers.child import configure_logging
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=count, metavar="N", help="gateways on the port, and one process for each device (default: 1, all in one)"
     )
-    parser.add_argument("--store", type=store, metavar="URL", help=f"keep transcripts: {EXPECTED_STORE} (default: none are kept)")
+    parser.add_argument("--store", type=store_address, metavar="URL", help=f"keep transcripts: {EXPECTED_STORE} (default: none are kept)")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 
@@ -64,13 +65,6 @@ def listen(text: str) -> dict[str, int]:
         return read_listen(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not {EXPECTED_LISTEN}") from None
-
-
-def store(text: str) -> str | None:
-    try:
-        return read_address(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not {EXPECTED_STORE}") from None
 
 
 class Service(Protocol):

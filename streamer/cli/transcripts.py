@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from streamer.cli.bench_output import count
-from streamer.cli.serve import store as address
 from streamer.errors import ConfigurationError, StoreUnavailable
 from streamer.settings import Settings
 from streamer.store import LONGEST_PAGE, PAGE, Listed, Store, StoreFailed, Wanted
-from streamer.store.address import EXPECTED, open_store
+from streamer.store.address import EXPECTED, open_store, read_address
 from streamer.store.expiry import DAY_MS, expire
 from streamer.store.export import MEDIA_TYPES, duration_ms, write
 from streamer.transcript import Line
@@ -23,7 +22,7 @@ SHOWN: Final = 60  # characters of an excerpt
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     where = argparse.ArgumentParser(add_help=False)
-    where.add_argument("--store", type=address, metavar="URL", help=f"{EXPECTED} (default: STREAMER_STORE)")
+    where.add_argument("--store", type=store_address, metavar="URL", help=f"{EXPECTED} (default: STREAMER_STORE)")
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", parents=[where], help="the newest sessions")
     search = actions.add_parser("search", parents=[where], help="sessions in which somebody said all of these words at once")
@@ -40,6 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     delete.add_argument("sessions", nargs="+", metavar="ID")
     expiry = actions.add_parser("expire", parents=[where], help="delete the sessions that ended too long ago")
     expiry.add_argument("--days", type=count, metavar="N", help="how long ago (default: STREAMER_STORE_DAYS)")
+
+
+def store_address(text: str) -> str | None:
+    try:
+        return read_address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {EXPECTED}") from None
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
