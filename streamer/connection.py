@@ -108,7 +108,7 @@ class Outbox:
         self._filled.set()
 
     async def next(self) -> Message | Said | None:
-        """The next message; ``None`` when only the close is left. A final that is being stored is waited for, and so is all behind it."""
+        """The next message; ``None`` when only the close is left. What is being stored is waited for, and so is all behind it."""
         while not self._messages:
             if self.close:
                 return None
@@ -122,7 +122,7 @@ class Outbox:
         self._messages.popleft()
         if warning:
             self._messages.appendleft(warning)
-        return first.final
+        return first.message
 
 
 def _replaces(new: Partial | Heartbeat, old: Message | Said | Held) -> bool:

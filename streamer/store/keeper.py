@@ -4,15 +4,16 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from streamer.core import events
-from streamer.core.events import ModelInfo, SessionConfigured
+from streamer.core.events import Message, ModelInfo, SessionConfigured
 from streamer.errors import StoreUnavailable
 from streamer.metrics import Metrics
-from streamer.store import Append, Close, Open, Session, Store, StoreFailed
+from streamer.store import Append, Close, Open, Operation, Session, Store, StoreFailed
 from streamer.store.address import open_store
 from streamer.store.expiry import DAY_MS, expire
 from streamer.store.writer import Writer
@@ -34,20 +35,22 @@ class Named(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """A final on its way into the store. Whatever is said after it waits behind it."""
+    """A message on its way into the store. Whatever is said after it waits behind it."""
 
-    final: events.Final
+    message: Message
     stored: asyncio.Future[StoreFailed | None]
     until: float
     """On the loop's clock."""
 
     async def settled(self) -> events.Warned | None:
-        """Once it is stored; a warning where it is not."""
+        """Once it is stored; a warning where a final is not."""
         await asyncio.wait([self.stored], timeout=max(0.0, self.until - self.stored.get_loop().time()))
         if not self.stored.done():
             self.stored.set_result(StoreFailed(f"the store has not answered for {WAIT_S:.0f} s"))
         failure = self.stored.result()
-        return events.Warned(code="not_stored", message=OWED.format(why=failure)) if failure else None
+        if failure and isinstance(self.message, events.Final):
+            return events.Warned(code="not_stored", message=OWED.format(why=failure))
+        return None
 
 
 class Keeper:
@@ -90,25 +93,19 @@ class Keeper:
         """``wire`` is the name of it, ``speaker`` the one that the session has."""
         return Record(self, session_id, wire, speaker, model)
 
-    def write(self, operation: Open | Close, done: Callable[[StoreFailed | None], None]) -> None:
-        """``done`` is called on the loop."""
+    def write(self, operation: Operation) -> asyncio.Future[StoreFailed | None]:
+        """Done once it is stored, or is not; whoever does not wait that long may set it."""
         assert self._writer
-        self._writer.submit(operation, done)
-
-    def append(self, operation: Append) -> asyncio.Future[StoreFailed | None]:
-        """Done once the final is stored, or is not; whoever does not wait that long may set it."""
-        assert self._writer
-        began = time.monotonic()
         stored: asyncio.Future[StoreFailed | None] = asyncio.get_running_loop().create_future()
-
-        def count(stored: asyncio.Future[StoreFailed | None]) -> None:
-            self._metrics.store.observe(time.monotonic() - began)
-            if stored.result():
-                self._metrics.store_failures.inc()
-
-        stored.add_done_callback(count)
+        if isinstance(operation, Append):
+            stored.add_done_callback(partial(self._count, time.monotonic()))
         self._writer.submit(operation, lambda failure: None if stored.done() else stored.set_result(failure))
         return stored
+
+    def _count(self, began: float, stored: asyncio.Future[StoreFailed | None]) -> None:
+        self._metrics.store.observe(time.monotonic() - began)
+        if stored.result():
+            self._metrics.store_failures.inc()
 
     async def _expire(self) -> None:
         """Any of several servers may do it, and all of them do."""
@@ -130,24 +127,30 @@ class Record:
         self._keeper, self._id, self._wire, self._speaker, self._model = keeper, session_id, wire, speaker, model.name
         self._opened_ms = _now_ms()
         self._configured: SessionConfigured | None = None
-        self._begun = self._open = False
+        self._begun = self._open = self._closed = False
 
     def keep(self, message: object) -> Held | None:
-        """Look at what is about to be sent, in its order. A final to be stored comes back held."""
+        """Look at what is about to be sent, in its order. What is to be stored first comes back held."""
         match message:
             case SessionConfigured():
                 self._configured = message
                 self._begin()
             case events.Final() if self._configured and self._configured.settings.store:
                 self._begin()
-                stored = self._keeper.append(Append(self._id, message, _now_ms()))
-                return Held(message, stored, stored.get_loop().time() + WAIT_S)
+                return self._held(message, Append(self._id, message, _now_ms()))
+            case events.Closed(totals=totals) if self._begun:
+                self._closed = True
+                return self._held(message, Close(self._id, _now_ms(), totals))
         return None
 
-    def close(self, totals: dict[str, int]) -> None:
-        """The session has ended."""
-        if self._begun:
-            self._keeper.write(Close(self._id, _now_ms(), totals), _ignore)
+    def close(self, totals: Mapping[str, int]) -> None:
+        """The session has ended, with a goodbye or without."""
+        if self._begun and not self._closed:
+            self._keeper.write(Close(self._id, _now_ms(), totals))
+
+    def _held(self, message: Message, operation: Operation) -> Held:
+        stored = self._keeper.write(operation)
+        return Held(message, stored, stored.get_loop().time() + WAIT_S)
 
     def _begin(self) -> None:
         """The session's own row. Until it is known to be there, it goes before each final; deleted later, it stays deleted."""
@@ -164,14 +167,10 @@ class Record:
             format=asdict(configured.format),
             settings=asdict(configured.settings),
         )
-        self._keeper.write(Open(session), self._opened)
+        self._keeper.write(Open(session)).add_done_callback(self._opened)
 
-    def _opened(self, failure: StoreFailed | None) -> None:
-        self._open = self._open or failure is None
-
-
-def _ignore(_: StoreFailed | None) -> None:
-    """Logged by the writer; to a reader, a session that was not closed looks like one whose process was killed."""
+    def _opened(self, stored: asyncio.Future[StoreFailed | None]) -> None:
+        self._open = self._open or stored.result() is None
 
 
 def _now_ms() -> int:
