@@ -153,7 +153,12 @@ class Connection:
         """Set when the last message has been written, or nobody reads any more."""
         self._began = time.monotonic()
         info = SessionInfo(
-            session_id=self.id, server=rooms.server, model=model, frame_samples=rooms.judge.frame_samples, limits=rooms.limits.told
+            session_id=self.id,
+            server=rooms.server,
+            model=model,
+            frame_samples=rooms.judge.frame_samples,
+            limits=rooms.limits.told,
+            stored=record is not None,
         )
         self._runner = Runner(
             info,

@@ -385,6 +385,7 @@ class SessionCreated(Message):
     capabilities: Capabilities
     notice: str | None
     limits: Mapping[str, int]
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -587,3 +588,5 @@ class SessionInfo:
     frame_samples: int
     """The judge's frame, in samples: 320 is 20 ms."""
     limits: Mapping[str, int] = field(default_factory=dict)
+    stored: bool = False
+    """Whether the server keeps finals of whoever lets it."""

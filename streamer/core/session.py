@@ -196,6 +196,7 @@ class Session:
             capabilities=model.capabilities,
             notice=model.notice,
             limits=self._info.limits,
+            stored=self._info.stored,
         )
 
     def _start(self, start: Start, out: list[Effect]) -> None:
