@@ -33,10 +33,10 @@ from streamer.core.events import Final as FinalMessage
 from streamer.engine.scheduling import Scheduling
 from streamer.errors import IdleTimeout, SlowReader
 from streamer.judging import Judging
+from streamer.keeper import Held, Record
 from streamer.metrics import Metrics
 from streamer.runner import OpenDecoder, Runner
 from streamer.sockets import Socket
-from streamer.store.keeper import Held, Record
 from streamer.wires import Payload, Said, Wire
 from streamer.wires.native import MESSAGE_TYPES
 

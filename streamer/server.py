@@ -23,11 +23,11 @@ from streamer.direct import DirectConnection
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Open, Scheduling
 from streamer.judging import Batched
+from streamer.keeper import Keeper
 from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
 from streamer.sockets import Socket, TcpSocket
-from streamer.store.keeper import Keeper
 from streamer.transcripts import Transcripts
 from streamer.vad import Judge
 from streamer.wires import Handshake, Refused, Route, Wire

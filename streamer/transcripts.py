@@ -10,10 +10,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from websockets.http11 import Request, Response
 
 from streamer.errors import StoreUnavailable
+from streamer.keeper import Keeper
 from streamer.pages import Pages, respond
 from streamer.store import LONGEST_PAGE, PAGE, Store, StoreFailed, Wanted
 from streamer.store.export import MEDIA_TYPES, page, write
-from streamer.store.keeper import Keeper
 from streamer.wires.plain import to_json
 
 PAGE_PATH: Final = "/transcripts"
@@ -101,7 +101,7 @@ class Transcripts:
 
     async def _delete(self, session_id: str) -> Response:
         assert self._keeper
-        deleted = await self._keeper.ask(lambda store: store.delete(session_id))
+        deleted = await self._keeper.ask(lambda store: store.delete([session_id]))
         return respond(HTTPStatus.OK, f"{session_id} is deleted\n") if deleted else _unknown(session_id)
 
 

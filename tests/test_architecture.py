@@ -25,6 +25,8 @@ NEVER = {
     "server.py": CONCRETE,
     "connection.py": CONCRETE,
     "runner.py": f"{CONCRETE} websockets",
+    "store": "asyncio websockets torch funasr streamer.settings streamer.engine streamer.vad streamer.server streamer.connection",
+    "transcripts.py": CONCRETE,
     "workers": CONCRETE,
     "workers/arena.py": "asyncio",
     "workers/messages.py": "asyncio streamer.server streamer.settings",

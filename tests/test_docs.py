@@ -5,13 +5,12 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from streamer import errors
+from streamer import errors, keeper
 from streamer.connection import Limits
 from streamer.core import session
 from streamer.core.events import AudioFormat, Capabilities, Encoding, Event, Itn, Language, Settings, Word
 from streamer.core.richtext import EMOTION_TAGS, LANGUAGE_TAGS
 from streamer.settings import VARIABLES
-from streamer.store import keeper
 from streamer.wires.native import CLIENT_MESSAGES, FORMAT_FIELDS, MESSAGE_TYPES
 
 ROOT = Path(__file__).parents[1]

@@ -8,8 +8,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from streamer.keeper import Keeper
 from streamer.store import Wanted
-from streamer.store.keeper import Keeper
 from streamer.store.sqlite import SqliteStore
 from tests.driving import speech
 from tests.serving import serving
@@ -151,7 +151,7 @@ def test_a_session_that_began_while_the_store_was_broken_is_kept_from_there_on(s
 
 
 def test_a_store_that_hangs_is_not_waited_for_for_ever(server, store, monkeypatch):
-    monkeypatch.setattr("streamer.store.keeper.WAIT_S", 0.3)
+    monkeypatch.setattr("streamer.keeper.WAIT_S", 0.3)
     store.free.clear()
     got, _ = talk(server.socket, {"type": "start"}, TWO.tobytes(), {"type": "stop"})
     store.free.set()
@@ -191,7 +191,7 @@ def test_a_session_that_is_deleted_while_it_goes_on_stays_deleted_and_is_told(se
             await socket.send(TWO[: 16 * 2_400].tobytes())
             while not of(got, "final"):
                 got.append(json.loads(await socket.recv()))
-            assert store.delete(got[0]["session_id"])
+            assert store.delete([got[0]["session_id"]])
             await socket.send(TWO[16 * 2_400 :].tobytes())
             await socket.send('{"type": "stop"}')
             with suppress(ConnectionClosed):

@@ -17,11 +17,11 @@ from streamer.engine.device import PRECISIONS
 from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Scheduling
+from streamer.keeper import Keeper
 from streamer.server import Server
 from streamer.settings import EXPECTED_LISTEN, Settings, read_listen
 from streamer.store.address import EXPECTED as EXPECTED_STORE
 from streamer.store.address import open_store
-from streamer.store.keeper import Keeper
 from streamer.vad import choose
 from streamer.workers.child import configure_logging
 from streamer.workers.supervisor import Supervisor

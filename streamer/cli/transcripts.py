@@ -143,13 +143,9 @@ def export(store: Store, session_id: str, kind: str | None, output: Path | None,
 
 
 def delete(store: Store, sessions: Sequence[str], out: TextIO) -> int:
-    missing = 0
-    for session_id in sessions:
-        if store.delete(session_id):
-            out.write(f"{session_id} is deleted.\n")
-        else:
-            missing += _missing(session_id)
-    return 1 if missing else 0
+    deleted = store.delete(sessions)
+    out.writelines(f"{session_id} is deleted.\n" for session_id in deleted)
+    return max([0, *(_missing(session_id) for session_id in sessions if session_id not in deleted)])
 
 
 def forget(store: Store, days: int, out: TextIO) -> int:

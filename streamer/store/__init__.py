@@ -142,8 +142,8 @@ class Store(Protocol):
 
     def list(self, wanted: Wanted) -> Sequence[Listed]: ...
     def read(self, session_id: str) -> Stored | None: ...
-    def delete(self, session_id: str) -> bool:
-        """False where there was no such session."""
+    def delete(self, session_ids: Sequence[str]) -> Sequence[str]:
+        """Those of them that were there, and are no more."""
 
     def expired(self, before_ms: int, limit: int) -> Sequence[str]:
         """Sessions, at most ``limit`` of them, that ended before then; one that was never closed ended with its last final."""

@@ -181,8 +181,13 @@ class SqlStore(Store):
             messages = self._run(database, statement, session_id).fetchall()
             return Stored(listed=self._listed(database, row), finals=tuple(json.loads(message) for (message,) in messages))
 
-    def delete(self, session_id: str) -> bool:
-        with self._connected() as database, self._transaction(database):
+    def delete(self, session_ids: Sequence[str]) -> Sequence[str]:
+        with self._connected() as database:
+            return [session_id for session_id in session_ids if self._delete(database, session_id)]
+
+    def _delete(self, database: Database, session_id: str) -> bool:
+        """Each in a transaction of its own: whoever writes meanwhile waits for the longest of them, not for all."""
+        with self._transaction(database):
             self._run(database, "DELETE FROM streamer_finals WHERE session_id = ?", session_id)
             return self._run(database, "DELETE FROM streamer_sessions WHERE session_id = ?", session_id).rowcount > 0
 

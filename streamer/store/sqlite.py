@@ -11,6 +11,7 @@ from streamer.store import StoreFailed
 from streamer.store.sql import VERSION, Database, SqlStore
 
 BUSY_S: Final = 2.0  # for another process to finish its transaction; waited for twice
+TRUNCATE_MS: Final = 200  # for readers to leave the log; who writes waits meanwhile
 SHORTEST_INDEXED: Final = (
     3  # characters: the index is of trigrams, which serve Chinese and Japanese too; shorter words are looked for one by one
 )
@@ -128,9 +129,10 @@ class SqliteStore(SqlStore):
         found = "f.id IN (SELECT rowid FROM streamer_words WHERE streamer_words MATCH ?)"
         return f"{found} AND {condition}", [" AND ".join(long), *patterns]
 
-    def delete(self, session_id: str) -> bool:
-        deleted = super().delete(session_id)
+    def delete(self, session_ids: Sequence[str]) -> Sequence[str]:
+        deleted = super().delete(session_ids)
         if deleted:
-            with self._connected() as database:
-                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log still has it; who reads meanwhile delays this
+            with self._connected() as database:  # the log still has them; while somebody reads it, it stays
+                database.execute(f"PRAGMA busy_timeout = {TRUNCATE_MS}")
+                database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return deleted

@@ -9,10 +9,10 @@ from typing import Final
 from streamer.engine.placement import placed
 from streamer.engine.scheduler import Batch, Deliver
 from streamer.engine.scheduling import Scheduling
+from streamer.keeper import Keeper
 from streamer.metrics import Metrics
 from streamer.server import Server
 from streamer.settings import Settings
-from streamer.store.keeper import Keeper
 from streamer.vad import choose
 from streamer.workers.channel import Channel
 from streamer.workers.remote import RemoteScheduler

@@ -3,8 +3,8 @@
 import threading
 import time
 
+from streamer.keeper import Keeper
 from streamer.store import StoreFailed
-from streamer.store.keeper import Keeper
 from streamer.store.sqlite import SqliteStore
 
 

@@ -73,7 +73,7 @@ def test_deleted_words_are_not_in_the_file_any_more(tmp_path):
     store = SqliteStore(tmp_path / "t.db")
     store.write(spoken("s", "a very secret sentence"))
     store.write(spoken("t", "a harmless one"))
-    store.delete("s")
+    store.delete(["s"])
     bytes_left = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"secret sentence" not in bytes_left
     assert b"harmless" in bytes_left

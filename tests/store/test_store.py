@@ -39,7 +39,7 @@ def test_the_newest_sessions_come_first_and_a_list_goes_on_where_it_ended(store)
         store.write(spoken(f"s{n}", "words", opened_ms=OPENED_MS + n // 2))
     first = store.list(Wanted(limit=2))
     second = store.list(Wanted(limit=2, before=first[-1].cursor))
-    store.delete(second[-1].session.session_id)
+    store.delete([second[-1].session.session_id])
     third = store.list(Wanted(limit=2, before=second[-1].cursor))
 
     assert [ids(first), ids(second), ids(third)] == [["s4", "s3"], ["s2", "s1"], ["s0"]]
@@ -87,7 +87,7 @@ def test_deleting_takes_all_of_a_session_and_nothing_of_another(store):
     store.write(spoken("a", "keep these words"))
     store.write(spoken("b", "forget these words"))
 
-    assert [store.delete("b"), store.delete("b")] == [True, False]
+    assert [store.delete(["b", "nobody"]), store.delete(["b"])] == [["b"], []]
     assert store.read("b") is None
     assert ids(store.list(Wanted(query="words"))) == ["a"]
 
@@ -95,7 +95,7 @@ def test_deleting_takes_all_of_a_session_and_nothing_of_another(store):
 def test_what_a_deleted_session_still_says_is_refused_and_the_others_are_not(store):
     store.write(spoken("a", "one", closed=False))
     store.write(spoken("b", "one", closed=False))
-    store.delete("b")
+    store.delete(["b"])
     outcomes = store.write([Append("a", final(1, "two"), OPENED_MS), Append("b", final(1, "two"), OPENED_MS), Close("b", OPENED_MS, {})])
 
     assert [str(outcome) for outcome in outcomes] == ["None", "its transcript has been deleted meanwhile", "None"]
@@ -147,7 +147,7 @@ def test_reading_and_deleting_go_on_beside_a_writer(store):
     done.set()
     reader.join(20)
     assert seen == sorted(seen)
-    assert store.delete("s1")
+    assert store.delete(["s1"])
     assert len(store.read("s0").finals) == 30
 
 
