@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
 from typing import Final, Protocol, TypeVar
 
 from streamer.core import events
@@ -39,15 +38,10 @@ class Held:
 
     message: Message
     stored: asyncio.Future[StoreFailed | None]
-    until: float
-    """On the loop's clock."""
 
     async def settled(self) -> events.Warned | None:
         """Once it is stored; a warning where a final is not."""
-        await asyncio.wait([self.stored], timeout=max(0.0, self.until - self.stored.get_loop().time()))
-        if not self.stored.done():
-            self.stored.set_result(StoreFailed(f"the store has not answered for {WAIT_S:.0f} s"))
-        failure = self.stored.result()
+        failure = await self.stored
         if failure and isinstance(self.message, events.Final):
             return events.Warned(code="not_stored", message=OWED.format(why=failure))
         return None
@@ -94,18 +88,24 @@ class Keeper:
         return Record(self, session_id, wire, speaker, model)
 
     def write(self, operation: Operation) -> asyncio.Future[StoreFailed | None]:
-        """Done once it is stored, or is not; whoever does not wait that long may set it."""
+        """Done once it is stored, or is not, or WAIT_S have passed; cancelled where whoever waited has left."""
         assert self._writer
-        stored: asyncio.Future[StoreFailed | None] = asyncio.get_running_loop().create_future()
-        if isinstance(operation, Append):
-            stored.add_done_callback(partial(self._count, time.monotonic()))
-        self._writer.submit(operation, lambda failure: None if stored.done() else stored.set_result(failure))
-        return stored
+        loop, began = asyncio.get_running_loop(), time.monotonic()
+        stored: asyncio.Future[StoreFailed | None] = loop.create_future()
 
-    def _count(self, began: float, stored: asyncio.Future[StoreFailed | None]) -> None:
-        self._metrics.store.observe(time.monotonic() - began)
-        if stored.result():
-            self._metrics.store_failures.inc()
+        def settle(failure: StoreFailed | None) -> None:
+            giving_up.cancel()
+            if isinstance(operation, Append) and not counted:
+                counted.append(operation)
+                self._metrics.store.observe(time.monotonic() - began)
+                self._metrics.store_failures.inc(failure is not None)
+            if not stored.done():
+                stored.set_result(failure)
+
+        counted: list[Append] = []
+        giving_up = loop.call_later(WAIT_S, settle, StoreFailed(f"the store has not answered for {WAIT_S:.0f} s"))
+        self._writer.submit(operation, settle)
+        return stored
 
     async def _expire(self) -> None:
         """Any of several servers may do it, and all of them do."""
@@ -149,8 +149,7 @@ class Record:
             self._keeper.write(Close(self._id, _now_ms(), totals))
 
     def _held(self, message: Message, operation: Operation) -> Held:
-        stored = self._keeper.write(operation)
-        return Held(message, stored, stored.get_loop().time() + WAIT_S)
+        return Held(message, self._keeper.write(operation))
 
     def _begin(self) -> None:
         """The session's own row. Until it is known to be there, it goes before each final; deleted later, it stays deleted."""
@@ -170,7 +169,7 @@ class Record:
         self._keeper.write(Open(session)).add_done_callback(self._opened)
 
     def _opened(self, stored: asyncio.Future[StoreFailed | None]) -> None:
-        self._open = self._open or stored.result() is None
+        self._open = self._open or (not stored.cancelled() and stored.result() is None)
 
 
 def _now_ms() -> int:

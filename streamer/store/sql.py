@@ -3,7 +3,7 @@
 import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, Protocol
 
 from streamer.store import Append, Close, Listed, Open, Operation, Session, Store, Stored, StoreFailed, Wanted, folded
@@ -28,6 +28,12 @@ class Database(Protocol):
 
     def execute(self, statement: Any, parameters: Any = ..., /) -> Cursor: ...
     def close(self) -> None: ...
+
+
+def _values(rows: Sequence[Sequence[object]], ending: str = "") -> tuple[str, list[object]]:
+    """``VALUES`` of these rows, and their parameters."""
+    row = f"({', '.join('?' * len(rows[0]))}{ending})"
+    return "VALUES " + ", ".join([row] * len(rows)), [value for row in rows for value in row]
 
 
 class SqlStore(Store):
@@ -90,44 +96,61 @@ class SqlStore(Store):
             return self._write(operations)
 
     def _write(self, operations: Sequence[Operation]) -> list[StoreFailed | None]:
+        """In as few statements as can be, mostly one: each costs a turn of the interpreter's lock, or of the network."""
         if not self._writing:
             self._writing = self._connect()
-        with self._transaction(self._writing):
-            return [self._perform(self._writing, operation) for operation in operations]
+        database = self._writing
+        opens = [operation.session for operation in operations if isinstance(operation, Open)]
+        appends = [operation for operation in operations if isinstance(operation, Append)]
+        closes = [operation for operation in operations if isinstance(operation, Close)]
+        alone = bool(opens) + bool(appends) + len(closes) == 1
+        missing: set[str] = set()
+        with nullcontext() if alone else self._transaction(database):
+            if opens:
+                self._open(database, opens)
+            if appends:
+                missing = self._append(database, appends)
+            for close in closes:
+                statement = "UPDATE streamer_sessions SET closed_ms = ?, totals = ? WHERE session_id = ?"
+                self._run(database, statement, close.closed_ms, to_json(close.totals), close.session_id)
+        refused = StoreFailed(DELETED)
+        return [refused if isinstance(one, Append) and one.session_id in missing else None for one in operations]
 
     def close(self) -> None:
         if self._writing:
             self._writing.close()
         self._writing = None
 
-    def _perform(self, database: Database, operation: Operation) -> StoreFailed | None:
-        match operation:
-            case Open(session):
-                values = "(?, ?, ?, ?, ?, ?, ?, NULL, '{}')"
-                given = (session.session_id, session.wire, session.call, session.model, session.opened_ms)
-                texts = (to_json(session.format), to_json(session.settings))
-                statement = f"INSERT INTO streamer_sessions ({_SESSION}) VALUES {values} ON CONFLICT DO NOTHING"
-                self._run(database, statement, *given, *texts)
-            case Close(session_id, closed_ms, totals):
-                statement = "UPDATE streamer_sessions SET closed_ms = ?, totals = ? WHERE session_id = ?"
-                self._run(database, statement, closed_ms, to_json(totals), session_id)
-            case Append():
-                return self._append(database, operation)
-        return None
+    def _open(self, database: Database, sessions: Sequence[Session]) -> None:
+        rows = [
+            (one.session_id, one.wire, one.call, one.model, one.opened_ms, to_json(one.format), to_json(one.settings)) for one in sessions
+        ]
+        values, given = _values(rows, ending=", NULL, '{}'")
+        self._run(database, f"INSERT INTO streamer_sessions ({_SESSION}) {values} ON CONFLICT DO NOTHING", *given)
 
-    def _append(self, database: Database, append: Append) -> StoreFailed | None:
-        final = append.final
-        known = "SELECT 1 FROM streamer_sessions WHERE session_id = ?"
-        if not self._run(database, known, append.session_id).fetchone():
-            return StoreFailed(DELETED)
-        values = (append.session_id, final.segment, final.channel, final.begin_ms, final.end_ms, append.kept_ms)
-        self._run(
+    def _append(self, database: Database, appends: Sequence[Append]) -> set[str]:
+        """Gives the sessions that are not there."""
+        rows = []
+        for number, append in enumerate(appends):
+            final = append.final
+            times = (final.begin_ms, final.end_ms, append.kept_ms)
+            texts = (folded(final.text), append.message)
+            rows.append((append.session_id, final.segment, final.channel, *times, *texts, number))
+        values, given = _values(rows)
+        columns = ", ".join(f"v.column{number}" for number in range(1, 9))
+        inserted = self._run(
             database,
             "INSERT INTO streamer_finals (session_id, segment, channel, begin_ms, end_ms, kept_ms, folded, message) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            *(*values, folded(final.text), append.message),
+            f"SELECT {columns} FROM ({values}) AS v "
+            "WHERE EXISTS (SELECT 1 FROM streamer_sessions s WHERE s.session_id = v.column1) ORDER BY v.column9 ON CONFLICT DO NOTHING",
+            *given,
         )
-        return None
+        if inserted.rowcount == len(appends):
+            return set()
+        sessions = list({append.session_id for append in appends})
+        marks = ", ".join("?" * len(sessions))
+        known = self._run(database, f"SELECT session_id FROM streamer_sessions WHERE session_id IN ({marks})", *sessions).fetchall()
+        return set(sessions) - {row[0] for row in known}
 
     def list(self, wanted: Wanted) -> Sequence[Listed]:
         conditions, parameters = [], list[object]()
