@@ -159,6 +159,7 @@ class Connection:
             frame_samples=rooms.judge.frame_samples,
             limits=rooms.limits.told,
             stored=record is not None,
+            records=record is not None and record.records,
         )
         self._runner = Runner(
             info,
@@ -168,6 +169,7 @@ class Connection:
             send=self._send,
             close=self._outbox.put_close,
             backlog_s=rooms.limits.backlog_s,
+            overhear=record.tape(self._send).hear if record and record.records else None,
         )
 
     async def run(self) -> None:

@@ -13,9 +13,11 @@ from streamer.core.events import Message, ModelInfo, SessionConfigured
 from streamer.errors import StoreUnavailable
 from streamer.metrics import Metrics
 from streamer.store import Append, Close, Open, Operation, Session, Store, StoreFailed
-from streamer.store.address import open_store
+from streamer.store.address import open_store, sqlite_path
 from streamer.store.expiry import DAY_MS, expire
+from streamer.store.recordings import Recorder, Recordings
 from streamer.store.writer import Writer
+from streamer.tape import Tape
 
 logger: Final = logging.getLogger(__name__)
 
@@ -50,8 +52,10 @@ class Held:
 class Keeper:
     """The store at ``address``, in use by one server. Sessions that ended more than ``days`` ago are deleted; 0 keeps them."""
 
-    def __init__(self, address: str, *, days: int = 0) -> None:
+    def __init__(self, address: str, *, days: int = 0, record: bool = False) -> None:
         self._address, self._days = address, days
+        path = sqlite_path(address) if record else None
+        self.recorder = Recorder(Recordings.beside(path)) if path else None
         self._store: Store | None = None
         self._opening = threading.Lock()
         self._writer: Writer | None = None
@@ -71,6 +75,8 @@ class Keeper:
             await asyncio.wait([self._expiring])
         if self._writer:
             await asyncio.to_thread(self._writer.close)
+        if self.recorder:
+            await asyncio.to_thread(self.recorder.close)
 
     def opened(self) -> Store:
         """From any thread. Raises ``StoreUnavailable``."""
@@ -128,6 +134,18 @@ class Record:
         self._opened_ms = _now_ms()
         self._configured: SessionConfigured | None = None
         self._begun = self._open = self._closed = False
+        self._tape: Tape | None = None
+
+    @property
+    def records(self) -> bool:
+        """Whether audio may be kept too, of whoever asks for it."""
+        return self._keeper.recorder is not None
+
+    def tape(self, tell: Callable[[Message], None]) -> Tape:
+        """What hears all audio of the session, and keeps what it was asked for."""
+        assert self._keeper.recorder
+        self._tape = Tape(self._keeper.recorder, self._id, tell)
+        return self._tape
 
     def keep(self, message: object) -> Held | None:
         """Look at what is about to be sent, in its order. What is to be stored first comes back held."""
@@ -139,12 +157,16 @@ class Record:
                 self._begin()
                 return self._held(message, Append(self._id, message, _now_ms()))
             case events.Closed(totals=totals) if self._begun:
+                if self._tape:
+                    self._tape.flush()
                 self._closed = True
                 return self._held(message, Close(self._id, _now_ms(), totals))
         return None
 
     def close(self, totals: Mapping[str, int]) -> None:
         """The session has ended, with a goodbye or without."""
+        if self._tape:
+            self._tape.flush()
         if self._begun and not self._closed:
             self._keeper.write(Close(self._id, _now_ms(), totals))
 

@@ -41,6 +41,8 @@ class Settings:
     store: str | None = None
     """Where transcripts are kept, if they are."""
     store_days: int = 0
+    record: bool = False
+    """Clients may ask for their audio to be kept too."""
 
     @property
     def cache(self) -> Path:
@@ -142,6 +144,7 @@ VARIABLES: Final = (
         _integer(0, 36_500),
         "0 to 36500",
     ),
+    Variable("STREAMER_RECORD", "record", "no", "clients may have their audio kept beside a SQLite store", _flag, "yes or no"),
     Variable("STREAMER_CACHE", "cache", "~/.cache/streamer", "where downloaded weights are kept", Path, "a folder"),
     Variable("STREAMER_OFFLINE", "offline", "no", "never ask a model hub", _flag, "yes or no"),
     Variable(

@@ -18,6 +18,7 @@ from streamer.wires.plain import to_json
 
 PAGE_PATH: Final = "/transcripts"
 API: Final = "/api/transcripts"
+LARGEST: Final = 128 << 20  # an hour of one channel: a whole answer is in memory
 NONE_KEPT: Final = "this server keeps no transcripts; streamer serve --store sqlite:PATH would\n"
 
 
@@ -63,8 +64,10 @@ class Transcripts:
         session_id, _, kind = name.partition(".")
         if method == "DELETE" and not kind:
             return self._asked(partial(self._delete, session_id))
+        if kind == "wav" and method == "GET":
+            return self._asked(partial(self._recording, session_id))
         if kind not in MEDIA_TYPES:
-            known = ", ".join(f"{API}/ID.{kind}" for kind in MEDIA_TYPES)
+            known = ", ".join(f"{API}/ID.{kind}" for kind in (*MEDIA_TYPES, "wav"))
             return respond(HTTPStatus.NOT_FOUND, f"nothing is at {API}/{name[:100]}; a transcript is at {known}\n")
         return self._asked(partial(self._download, session_id, kind)) if method == "GET" else _wrong_method("GET")
 
@@ -98,6 +101,30 @@ class Transcripts:
         if text is None:
             return _unknown(session_id)
         return _fresh(text, MEDIA_TYPES[kind], Content_Disposition=f'attachment; filename="{session_id}.{kind}"')
+
+    async def _recording(self, session_id: str) -> Response:
+        assert self._keeper
+
+        def read(store: Store) -> bytes | int | None:
+            path = store.recording(session_id)
+            size = path.stat().st_size if path else 0
+            return size if not path or size > LARGEST else path.read_bytes()
+
+        found = await self._keeper.ask(read)
+        if isinstance(found, bytes):
+            return respond(
+                HTTPStatus.OK,
+                found,
+                "audio/wav",
+                Cache_Control="no-store",
+                Content_Disposition=f'attachment; filename="{session_id}.wav"',
+            )
+        if found:
+            sentence = (
+                f"the recording has {found >> 20} MiB, more than goes out in one answer; streamer transcripts export --format wav has it"
+            )
+            return respond(HTTPStatus.FORBIDDEN, sentence + "\n")
+        return respond(HTTPStatus.NOT_FOUND, f"of {session_id[:40]!r} no audio is kept\n")
 
     async def _delete(self, session_id: str) -> Response:
         assert self._keeper

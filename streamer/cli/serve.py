@@ -17,11 +17,12 @@ from streamer.engine.device import PRECISIONS
 from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Scheduling
+from streamer.errors import ConfigurationError
 from streamer.keeper import Keeper
 from streamer.server import Server
 from streamer.settings import EXPECTED_LISTEN, Settings, read_listen
 from streamer.store.address import EXPECTED as EXPECTED_STORE
-from streamer.store.address import open_store
+from streamer.store.address import open_store, sqlite_path
 from streamer.vad import choose
 from streamer.workers.child import configure_logging
 from streamer.workers.supervisor import Supervisor
@@ -46,12 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers", type=count, metavar="N", help="gateways on the port, and one process for each device (default: 1, all in one)"
     )
     parser.add_argument("--store", type=store_address, metavar="URL", help=f"keep transcripts: {EXPECTED_STORE} (default: none are kept)")
+    parser.add_argument(
+        "--record",
+        action=argparse.BooleanOptionalAction,
+        help="let clients ask for their audio to be kept beside a SQLite store (default: no)",
+    )
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     configure_logging(arguments.log_level)
-    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers", "store")
+    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers", "store", "record")
     settings = replace(settings, **{name: value for name in names if (value := getattr(arguments, name)) is not None})
     try:
         import uvloop
@@ -82,6 +88,8 @@ class Service(Protocol):
 
 def service(settings: Settings, log_level: str) -> Service:
     judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
+    if settings.record and not sqlite_path(settings.store or ""):
+        raise ConfigurationError(f"audio is recorded beside a SQLite store, and the store is {settings.store}; say --store sqlite:PATH too")
     if settings.store:
         open_store(settings.store)  # what cannot be had is told before anybody speaks; later it is told with each final
     if settings.workers > 1:
@@ -93,7 +101,7 @@ def service(settings: Settings, log_level: str) -> Service:
         port=settings.port,
         listen=settings.listen,
         limits=settings.limits,
-        keeper=Keeper(settings.store, days=settings.store_days) if settings.store else None,
+        keeper=Keeper(settings.store, days=settings.store_days, record=settings.record) if settings.store else None,
     )
 
 

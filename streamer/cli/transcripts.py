@@ -1,6 +1,7 @@
 """``streamer transcripts``: what was kept by ``streamer serve --store``, for whoever may read the store itself."""
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from streamer.store.expiry import DAY_MS, expire
 from streamer.store.export import MEDIA_TYPES, duration_ms, write
 from streamer.transcript import Line
 
+FORMS: Final = (*MEDIA_TYPES, "wav")
 SHOWN: Final = 60  # characters of an excerpt
 
 
@@ -33,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("session", metavar="ID")
     export = actions.add_parser("export", parents=[where], help="one session as a file")
     export.add_argument("session", metavar="ID")
-    export.add_argument("--format", choices=MEDIA_TYPES, help="default: what the name of the output ends in, else txt")
+    export.add_argument("--format", choices=FORMS, help="default: what the name of the output ends in, else txt")
     export.add_argument("--output", type=Path, metavar="FILE", help="default: standard output")
     delete = actions.add_parser("delete", parents=[where], help="delete sessions for good")
     delete.add_argument("sessions", nargs="+", metavar="ID")
@@ -131,7 +133,10 @@ def export(store: Store, session_id: str, kind: str | None, output: Path | None,
     if not stored:
         return _missing(session_id)
     suffix = output.suffix[1:].lower() if output else ""
-    text = write(stored, kind or (suffix if suffix in MEDIA_TYPES else "txt"))
+    kind = kind or (suffix if suffix in FORMS else "txt")
+    if kind == "wav":
+        return _export_audio(store.recording(session_id), session_id, output)
+    text = write(stored, kind)
     if not output:
         out.write(text)
         return 0
@@ -139,6 +144,22 @@ def export(store: Store, session_id: str, kind: str | None, output: Path | None,
         output.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
+    return 0
+
+
+def _export_audio(recording: Path | None, session_id: str, output: Path | None) -> int:
+    if not recording:
+        print(f"of {session_id!r} no audio is kept; a client has to ask for it, and streamer serve --record to allow it", file=sys.stderr)
+        return 1
+    try:
+        with recording.open("rb") as source:
+            if output:
+                with output.open("wb") as copy:
+                    shutil.copyfileobj(source, copy)
+            else:
+                shutil.copyfileobj(source, sys.stdout.buffer)
+    except OSError as error:
+        raise ConfigurationError(f"{recording} cannot be copied: {error.strerror}") from None
     return 0
 
 

@@ -117,6 +117,8 @@ class Settings:
     """Audio without speech after an utterance that is told with ``Quiet``, 500 to 10,000; 0 tells nothing."""
     store: bool = True
     """Finals are kept, where the server keeps any."""
+    record: bool = False
+    """The audio is kept with them, where the server may."""
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
@@ -590,3 +592,5 @@ class SessionInfo:
     limits: Mapping[str, int] = field(default_factory=dict)
     stored: bool = False
     """Whether the server keeps finals of whoever lets it."""
+    records: bool = False
+    """Whether it keeps the audio of whoever asks for it."""

@@ -5,6 +5,7 @@ A store is used by several threads: ``write`` by one of its own, everything else
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from streamer.core import events
@@ -144,6 +145,9 @@ class Store(Protocol):
     def read(self, session_id: str) -> Stored | None: ...
     def delete(self, session_ids: Sequence[str]) -> Sequence[str]:
         """Those of them that were there, and are no more."""
+
+    def recording(self, session_id: str) -> Path | None:
+        """The session's audio as a WAV file, if any was recorded."""
 
     def expired(self, before_ms: int, limit: int) -> Sequence[str]:
         """Sessions, at most ``limit`` of them, that ended before then; one that was never closed ended with its last final."""

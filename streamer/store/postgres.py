@@ -1,6 +1,7 @@
 """Transcripts in PostgreSQL, for several machines that share them: ``pip install "streamer[postgres]"``."""
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Final, cast
 
 from streamer.store import StoreFailed
@@ -93,6 +94,10 @@ class PostgresStore(SqlStore):
 
     def _transaction(self, database: Database) -> AbstractContextManager[object]:
         return cast(AbstractContextManager[object], cast(Any, database).transaction())
+
+    def recording(self, session_id: str) -> Path | None:
+        """Files lie on one machine, and the database may serve several."""
+        return None
 
     def _sentence(self, error: Exception) -> str:
         return f"PostgreSQL: {' '.join(str(error).split())}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, cast
 
 from streamer.store import StoreFailed
+from streamer.store.recordings import Recordings
 from streamer.store.sql import VERSION, Database, SqlStore
 
 BUSY_S: Final = 2.0  # for another process to finish its transaction; waited for twice
@@ -65,6 +66,7 @@ class SqliteStore(SqlStore):
     def __init__(self, path: Path, *, create: bool = True, index: bool = True) -> None:
         super().__init__()
         self.path = path
+        self._recordings = Recordings.beside(path)
         with self._failing():
             if create:
                 os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))  # what was said is nobody else's to read
@@ -121,6 +123,9 @@ class SqliteStore(SqlStore):
     def _sentence(self, error: Exception) -> str:
         return f"{self.path}: {(error.strerror if isinstance(error, OSError) else None) or error}"
 
+    def recording(self, session_id: str) -> Path | None:
+        return self._recordings.path(session_id) if self._recordings.size(session_id) else None
+
     def _matching(self, words: Sequence[str]) -> tuple[str, list[str]]:
         condition, patterns = super()._matching(words)
         long = ['"' + word.replace('"', '""') + '"' for word in words if len(word) >= SHORTEST_INDEXED]
@@ -131,6 +136,9 @@ class SqliteStore(SqlStore):
 
     def delete(self, session_ids: Sequence[str]) -> Sequence[str]:
         deleted = super().delete(session_ids)
+        with self._failing():
+            for session_id in session_ids:  # also of those that a killed process has half deleted
+                self._recordings.delete(session_id)
         if deleted:
             with self._connected() as database:  # the log still has them; while somebody reads it, it stays
                 database.execute(f"PRAGMA busy_timeout = {TRUNCATE_MS}")

@@ -91,6 +91,7 @@ SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "max_segment_ms": _INTEGER,
     "quiet_ms": _INTEGER,
     "store": _BOOLEAN,
+    "record": _BOOLEAN,
 }
 CLIENT_MESSAGES: Final[Mapping[str, Mapping[str, tuple[str, _Check]]]] = {
     "start": {**FORMAT_FIELDS, **SETTING_FIELDS},

@@ -73,7 +73,7 @@ class GatewayWork:
             listen=self.listen,
             limits=settings.limits,
             company=company,
-            keeper=Keeper(settings.store, days=settings.store_days) if settings.store else None,
+            keeper=Keeper(settings.store, days=settings.store_days, record=settings.record) if settings.store else None,
         )
 
         async def exposition() -> bytes:
