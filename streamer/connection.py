@@ -33,8 +33,8 @@ from streamer.core.events import Final as FinalMessage
 from streamer.engine.scheduling import Scheduling
 from streamer.errors import IdleTimeout, SlowReader
 from streamer.judging import Judging
-from streamer.keeper import Held, Record
 from streamer.metrics import Metrics
+from streamer.record import Held, Record
 from streamer.runner import OpenDecoder, Runner
 from streamer.sockets import Socket
 from streamer.wires import Payload, Said, Wire

@@ -4,49 +4,25 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 
-from streamer.core import events
-from streamer.core.events import Message, ModelInfo, SessionConfigured
+from streamer.core.events import ModelInfo
 from streamer.errors import StoreUnavailable
 from streamer.metrics import Metrics
-from streamer.store import Append, Close, Open, Operation, Session, Store, StoreFailed
+from streamer.record import Named, Record, now_ms
+from streamer.store import Append, Operation, Store, StoreFailed
 from streamer.store.address import open_store, sqlite_path
 from streamer.store.expiry import DAY_MS, expire
 from streamer.store.recordings import Recorder, Recordings
 from streamer.store.writer import Writer
-from streamer.tape import Tape
 
 logger: Final = logging.getLogger(__name__)
 
 WAIT_S: Final = 5.0  # for a final to be stored before it is sent without
 EXPIRY_S: Final = 3_600.0
-OWED: Final = "the transcripts that the server keeps lack this final: {why}; what you received is all there is of it"
 
 _T = TypeVar("_T")
-
-
-class Named(Protocol):
-    """What is asked of a session's wire."""
-
-    call: str | None
-
-
-@dataclass(slots=True, eq=False)
-class Held:
-    """A message on its way into the store. Whatever is said after it waits behind it."""
-
-    message: Message
-    stored: asyncio.Future[StoreFailed | None]
-
-    async def settled(self) -> events.Warned | None:
-        """Once it is stored; a warning where a final is not."""
-        failure = await self.stored
-        if failure and isinstance(self.message, events.Final):
-            return events.Warned(code="not_stored", message=OWED.format(why=failure))
-        return None
 
 
 class Keeper:
@@ -55,7 +31,7 @@ class Keeper:
     def __init__(self, address: str, *, days: int = 0, record: bool = False) -> None:
         self._address, self._days = address, days
         path = sqlite_path(address) if record else None
-        self.recorder = Recorder(Recordings.beside(path)) if path else None
+        self._recorder = Recorder(Recordings.beside(path)) if path else None
         self._store: Store | None = None
         self._opening = threading.Lock()
         self._writer: Writer | None = None
@@ -75,8 +51,8 @@ class Keeper:
             await asyncio.wait([self._expiring])
         if self._writer:
             await asyncio.to_thread(self._writer.close)
-        if self.recorder:
-            await asyncio.to_thread(self.recorder.close)
+        if self._recorder:
+            await asyncio.to_thread(self._recorder.close)
 
     def opened(self) -> Store:
         """From any thread. Raises ``StoreUnavailable``."""
@@ -89,9 +65,9 @@ class Keeper:
         """In a thread. Raises ``StoreUnavailable`` or ``StoreFailed``."""
         return await asyncio.to_thread(lambda: question(self.opened()))
 
-    def record(self, session_id: str, wire: str, speaker: Named, model: ModelInfo) -> "Record":
-        """``wire`` is the name of it, ``speaker`` the one that the session has."""
-        return Record(self, session_id, wire, speaker, model)
+    def record(self, session_id: str, wire: str, speaker: Named, model: ModelInfo) -> Record:
+        """Of a session that begins."""
+        return Record(self.write, self._recorder, session_id=session_id, wire=wire, speaker=speaker, model=model.name)
 
     def write(self, operation: Operation) -> asyncio.Future[StoreFailed | None]:
         """Done once it is stored, or is not, or WAIT_S have passed; cancelled where whoever waited has left."""
@@ -117,82 +93,10 @@ class Keeper:
         """Any of several servers may do it, and all of them do."""
         while True:
             try:
-                gone = await self.ask(lambda store: expire(store, _now_ms() - self._days * DAY_MS))
+                gone = await self.ask(lambda store: expire(store, now_ms() - self._days * DAY_MS))
             except (StoreFailed, StoreUnavailable) as failure:
                 logger.warning("sessions of more than %d days could not be deleted: %s", self._days, failure)
             else:
                 if gone:
                     logger.info("%d sessions that ended more than %d days ago were deleted", gone, self._days)
             await asyncio.sleep(EXPIRY_S)
-
-
-class Record:
-    """What is kept of one session."""
-
-    def __init__(self, keeper: Keeper, session_id: str, wire: str, speaker: Named, model: ModelInfo) -> None:
-        self._keeper, self._id, self._wire, self._speaker, self._model = keeper, session_id, wire, speaker, model.name
-        self._opened_ms = _now_ms()
-        self._configured: SessionConfigured | None = None
-        self._begun = self._open = self._closed = False
-        self._tape: Tape | None = None
-
-    @property
-    def records(self) -> bool:
-        """Whether audio may be kept too, of whoever asks for it."""
-        return self._keeper.recorder is not None
-
-    def tape(self, tell: Callable[[Message], None]) -> Tape:
-        """What hears all audio of the session, and keeps what it was asked for."""
-        assert self._keeper.recorder
-        self._tape = Tape(self._keeper.recorder, self._id, tell)
-        return self._tape
-
-    def keep(self, message: object) -> Held | None:
-        """Look at what is about to be sent, in its order. What is to be stored first comes back held."""
-        match message:
-            case SessionConfigured():
-                self._configured = message
-                self._begin()
-            case events.Final() if self._configured and self._configured.settings.store:
-                self._begin()
-                return self._held(message, Append(self._id, message, _now_ms()))
-            case events.Closed(totals=totals) if self._begun:
-                if self._tape:
-                    self._tape.flush()
-                self._closed = True
-                return self._held(message, Close(self._id, _now_ms(), totals))
-        return None
-
-    def close(self, totals: Mapping[str, int]) -> None:
-        """The session has ended, with a goodbye or without."""
-        if self._tape:
-            self._tape.flush()
-        if self._begun and not self._closed:
-            self._keeper.write(Close(self._id, _now_ms(), totals))
-
-    def _held(self, message: Message, operation: Operation) -> Held:
-        return Held(message, self._keeper.write(operation))
-
-    def _begin(self) -> None:
-        """The session's own row. Until it is known to be there, it goes before each final; deleted later, it stays deleted."""
-        configured = self._configured
-        if self._open or not configured or not configured.settings.store:
-            return
-        self._begun = True
-        session = Session(
-            session_id=self._id,
-            wire=self._wire,
-            call=self._speaker.call,
-            model=self._model,
-            opened_ms=self._opened_ms,
-            format=asdict(configured.format),
-            settings=asdict(configured.settings),
-        )
-        self._keeper.write(Open(session)).add_done_callback(self._opened)
-
-    def _opened(self, stored: asyncio.Future[StoreFailed | None]) -> None:
-        self._open = self._open or (not stored.cancelled() and stored.result() is None)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

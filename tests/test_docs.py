@@ -5,7 +5,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from streamer import errors, keeper, tape
+from streamer import errors, record, tape
 from streamer.connection import Limits
 from streamer.core import session
 from streamer.core.events import AudioFormat, Capabilities, Encoding, Event, Itn, Language, Settings, Word
@@ -79,7 +79,7 @@ def test_every_error_a_client_can_meet_is_on_the_page_with_its_close_code():
 
 
 def test_every_warning_is_on_the_page():
-    codes = set(re.findall(r'Warned\(code="(\w+)"', inspect.getsource(session) + inspect.getsource(keeper) + inspect.getsource(tape)))
+    codes = set(re.findall(r'Warned\(code="(\w+)"', inspect.getsource(session) + inspect.getsource(record) + inspect.getsource(tape)))
 
     assert codes == set(re.findall(r"`(\w+)`", next(row[2] for row in rows(section("warning")) if row[0] == "code")))
 

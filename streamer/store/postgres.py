@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from streamer.store import StoreFailed
-from streamer.store.sql import VERSION, Database, SqlStore
+from streamer.store.sql import VERSION, SqlStore
+from streamer.store.writing import Database
 
 CONNECT_S: Final = 3
 STATEMENT_MS: Final = 4_000

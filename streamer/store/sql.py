@@ -3,37 +3,14 @@
 import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any, Final, Protocol
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from typing import Any, Final
 
-from streamer.store import Append, Close, Listed, Open, Operation, Session, Store, Stored, StoreFailed, Wanted, folded
-from streamer.wires.plain import to_json
+from streamer.store import Listed, Operation, Session, Store, Stored, StoreFailed, Wanted
+from streamer.store.writing import SESSION, Cursor, Database, write_all
 
 VERSION: Final = 1
-DELETED: Final = "its transcript has been deleted meanwhile"
-_SESSION: Final = "session_id, wire, call, model, opened_ms, format, settings, closed_ms, totals"
-
-
-class Cursor(Protocol):
-    """What the drivers' cursors have in common."""
-
-    @property
-    def rowcount(self) -> int: ...
-    def fetchone(self) -> Any: ...
-    def fetchall(self) -> Any: ...
-
-
-class Database(Protocol):
-    """What the drivers' connections have in common."""
-
-    def execute(self, statement: Any, parameters: Any = ..., /) -> Cursor: ...
-    def close(self) -> None: ...
-
-
-def _values(rows: Sequence[Sequence[object]], ending: str = "") -> tuple[str, list[object]]:
-    """``VALUES`` of these rows, and their parameters."""
-    row = f"({', '.join('?' * len(rows[0]))}{ending})"
-    return "VALUES " + ", ".join([row] * len(rows)), [value for row in rows for value in row]
 
 
 class SqlStore(Store):
@@ -89,68 +66,22 @@ class SqlStore(Store):
         except self.item_faults as error:
             if len(operations) == 1:
                 return [StoreFailed(self._sentence(error))]
-            return [outcome for operation in operations for outcome in self.write([operation])]
+            half = len(operations) // 2
+            return [*self.write(operations[:half]), *self.write(operations[half:])]
         except self.faults:
             self.close()  # a connection may be lost between two calls: one that is new says whether the store is
         with self._failing():
             return self._write(operations)
 
     def _write(self, operations: Sequence[Operation]) -> list[StoreFailed | None]:
-        """In as few statements as can be, mostly one: each costs a turn of the interpreter's lock, or of the network."""
         if not self._writing:
             self._writing = self._connect()
-        database = self._writing
-        opens = [operation.session for operation in operations if isinstance(operation, Open)]
-        appends = [operation for operation in operations if isinstance(operation, Append)]
-        closes = [operation for operation in operations if isinstance(operation, Close)]
-        alone = bool(opens) + bool(appends) + len(closes) == 1
-        missing: set[str] = set()
-        with nullcontext() if alone else self._transaction(database):
-            if opens:
-                self._open(database, opens)
-            if appends:
-                missing = self._append(database, appends)
-            for close in closes:
-                statement = "UPDATE streamer_sessions SET closed_ms = ?, totals = ? WHERE session_id = ?"
-                self._run(database, statement, close.closed_ms, to_json(close.totals), close.session_id)
-        refused = StoreFailed(DELETED)
-        return [refused if isinstance(one, Append) and one.session_id in missing else None for one in operations]
+        return write_all(partial(self._run, self._writing), self._transaction(self._writing), operations)
 
     def close(self) -> None:
         if self._writing:
             self._writing.close()
         self._writing = None
-
-    def _open(self, database: Database, sessions: Sequence[Session]) -> None:
-        rows = [
-            (one.session_id, one.wire, one.call, one.model, one.opened_ms, to_json(one.format), to_json(one.settings)) for one in sessions
-        ]
-        values, given = _values(rows, ending=", NULL, '{}'")
-        self._run(database, f"INSERT INTO streamer_sessions ({_SESSION}) {values} ON CONFLICT DO NOTHING", *given)
-
-    def _append(self, database: Database, appends: Sequence[Append]) -> set[str]:
-        """Gives the sessions that are not there."""
-        rows = []
-        for number, append in enumerate(appends):
-            final = append.final
-            times = (final.begin_ms, final.end_ms, append.kept_ms)
-            texts = (folded(final.text), append.message)
-            rows.append((append.session_id, final.segment, final.channel, *times, *texts, number))
-        values, given = _values(rows)
-        columns = ", ".join(f"v.column{number}" for number in range(1, 9))
-        inserted = self._run(
-            database,
-            "INSERT INTO streamer_finals (session_id, segment, channel, begin_ms, end_ms, kept_ms, folded, message) "
-            f"SELECT {columns} FROM ({values}) AS v "
-            "WHERE EXISTS (SELECT 1 FROM streamer_sessions s WHERE s.session_id = v.column1) ORDER BY v.column9 ON CONFLICT DO NOTHING",
-            *given,
-        )
-        if inserted.rowcount == len(appends):
-            return set()
-        sessions = list({append.session_id for append in appends})
-        marks = ", ".join("?" * len(sessions))
-        known = self._run(database, f"SELECT session_id FROM streamer_sessions WHERE session_id IN ({marks})", *sessions).fetchall()
-        return set(sessions) - {row[0] for row in known}
 
     def list(self, wanted: Wanted) -> Sequence[Listed]:
         conditions, parameters = [], list[object]()
@@ -162,7 +93,7 @@ class SqlStore(Store):
             conditions.append("(opened_ms, session_id) < (?, ?)")
             parameters += wanted.after
         where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-        statement = f"SELECT {_SESSION} FROM streamer_sessions {where} ORDER BY opened_ms DESC, session_id DESC LIMIT ?"
+        statement = f"SELECT {SESSION} FROM streamer_sessions {where} ORDER BY opened_ms DESC, session_id DESC LIMIT ?"
         with self._connected() as database:
             rows = self._run(database, statement, *parameters, wanted.limit).fetchall()
             return [self._listed(database, row, wanted.words) for row in rows]
@@ -197,7 +128,7 @@ class SqlStore(Store):
 
     def read(self, session_id: str) -> Stored | None:
         with self._connected() as database:
-            row = self._run(database, f"SELECT {_SESSION} FROM streamer_sessions WHERE session_id = ?", session_id).fetchone()
+            row = self._run(database, f"SELECT {SESSION} FROM streamer_sessions WHERE session_id = ?", session_id).fetchone()
             if not row:
                 return None
             statement = "SELECT message FROM streamer_finals WHERE session_id = ? ORDER BY id"

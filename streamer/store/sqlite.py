@@ -9,7 +9,8 @@ from typing import Final, cast
 
 from streamer.store import StoreFailed
 from streamer.store.recordings import Recordings
-from streamer.store.sql import VERSION, Database, SqlStore
+from streamer.store.sql import VERSION, SqlStore
+from streamer.store.writing import Database
 
 BUSY_S: Final = 2.0  # for another process to finish its transaction; waited for twice
 TRUNCATE_MS: Final = 200  # for readers to leave the log; who writes waits meanwhile

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+import wave
 from argparse import ArgumentParser
 
 import pytest
@@ -12,6 +13,7 @@ from streamer.engine.models import ModelSettings
 from streamer.errors import ConfigurationError, StoreUnavailable
 from streamer.settings import Settings, read_settings
 from streamer.store import Append, Open, Wanted
+from streamer.store.recordings import Piece, Recordings
 from streamer.store.sqlite import SqliteStore
 from tests.store.said import OPENED_MS, final, session, spoken
 
@@ -87,6 +89,14 @@ def test_one_is_exported_in_the_form_that_is_asked_for_or_that_the_file_is_named
     assert [segment["text"] for segment in json.loads(out)["segments"]] == ["Good morning.", "", "The quick brown fox."]
     with pytest.raises(ConfigurationError, match="nowhere/x.txt cannot be written: No such file or directory"):
         run("export", "plain", "--output", str(tmp_path / "nowhere/x.txt"))
+
+
+def test_audio_is_exported_where_there_is_any(run, tmp_path, store):
+    assert run("export", "plain", "--output", str(tmp_path / "x.wav"))[0] == 1
+    Recordings.beside(store.path).write(Piece("plain", 1, 0, b"\1\0\2\0", True))
+    assert run("export", "plain", "--output", str(tmp_path / "x.wav"))[:2] == (0, "")
+    with wave.open(str(tmp_path / "x.wav")) as reading:
+        assert reading.readframes(9) == b"\1\0\2\0"
 
 
 def test_what_is_not_there_is_said_and_is_a_failure(run, store):

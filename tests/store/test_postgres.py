@@ -3,10 +3,14 @@
 import pytest
 
 from streamer.errors import StoreUnavailable
+from streamer.keeper import Keeper
 from streamer.store import Append, StoreFailed
 from streamer.store.address import open_store
 from streamer.store.postgres import PostgresStore
+from tests.serving import serving
 from tests.store.said import OPENED_MS, final, spoken
+from tests.test_server import Loud, talk
+from tests.test_server_store import TWO, of
 
 
 def test_a_database_that_was_restarted_is_used_again_without_a_loss(postgres, postgres_url):
@@ -57,3 +61,20 @@ def test_a_server_that_is_not_there_is_said():
     pytest.importorskip("psycopg", reason="psycopg is not installed")
     with pytest.raises(StoreUnavailable, match=r"the transcripts cannot be reached: PostgreSQL: .*nowhere"):
         open_store("postgresql://streamer@/postgres?host=/nowhere")
+
+
+def test_a_server_keeps_its_transcripts_there_and_says_so_while_the_database_is_away(postgres, postgres_url):
+    """Ready all the while; what is said after the database has come back is kept again."""
+    with serving(judge=Loud(), keeper=Keeper(postgres_url)) as server:
+        first, _ = talk(server.socket, {"type": "start"}, TWO.tobytes(), {"type": "stop"})
+        postgres.stop()
+        try:
+            away, code = talk(server.socket, {"type": "start"}, TWO.tobytes(), {"type": "stop"})
+            assert (server.get("/readyz")[0], server.get("/api/transcripts")[0]) == (200, 503)
+        finally:
+            postgres.start()
+        again, _ = talk(server.socket, {"type": "start"}, TWO.tobytes(), {"type": "stop"})
+    assert (len(of(away, "final")), [one["code"] for one in of(away, "warning")], code) == (2, ["not_stored"] * 2, 1000)
+    store = PostgresStore(postgres_url)
+    assert [list(store.read(got[0]["session_id"]).finals) for got in (first, again)] == [of(first, "final"), of(again, "final")]
+    assert store.read(away[0]["session_id"]) is None
