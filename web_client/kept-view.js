@@ -30,8 +30,9 @@ export class KeptView {
   }
 
   #showOne(one) {
-    const { about, items, scroller } = this.elements;
+    const { about, items, scroller, audio } = this.elements;
     const transcript = one?.transcript ?? null;
+    audio.hidden = transcript?.recorded !== true;
     about.textContent = transcript === null ? '' : aboutOf(transcript);
     items.replaceChildren(...(transcript === null ? [] : itemsOf(transcript).map(itemElement)));
     scroller.scrollTop = 0;

@@ -89,7 +89,9 @@ class Service(Protocol):
 def service(settings: Settings, log_level: str) -> Service:
     judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
     if settings.record and not sqlite_path(settings.store or ""):
-        raise ConfigurationError(f"audio is recorded beside a SQLite store, and the store is {settings.store}; say --store sqlite:PATH too")
+        raise ConfigurationError(
+            f"audio is recorded beside a SQLite store, and there is {'another' if settings.store else 'none'}; say --store sqlite:PATH too"
+        )
     if settings.store:
         open_store(settings.store)  # what cannot be had is told before anybody speaks; later it is told with each final
     if settings.workers > 1:

@@ -88,6 +88,8 @@ class Listed:
     """Where in the audio that is."""
     found: int
     """Finals that were found; 0 where nothing was searched for."""
+    recorded: bool
+    """Whether there is audio of it."""
 
     @property
     def cursor(self) -> str:

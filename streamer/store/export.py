@@ -27,6 +27,7 @@ def row(listed: Listed) -> dict[str, Any]:
         "call": session.call,
         "model": session.model,
         "finals": listed.finals,
+        "recorded": listed.recorded,
         "found": listed.found,
         "excerpt": listed.excerpt,
         "excerpt_ms": listed.excerpt_ms,

@@ -119,6 +119,7 @@ class SqlStore(Store):
             session=session,
             closed_ms=row[7],
             totals=json.loads(row[8]),
+            recorded=self.recording(session.session_id) is not None,
             finals=finals,
             end_ms=end_ms,
             excerpt=shown["text"],

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from streamer.errors import StoreUnavailable
-from streamer.store import Append, StoreFailed, Wanted
+from streamer.store import Append, StoreFailed, Wanted, folded
 from streamer.store.address import open_store, read_address
 from streamer.store.sqlite import SqliteStore
 from tests.store.said import OPENED_MS, final, spoken
@@ -67,6 +69,22 @@ def test_what_was_written_without_an_index_of_words_is_in_it_later(tmp_path):
     assert store._indexed
     assert "MATCH" in store._matching(["quick"])[0]
     assert [row.found for row in store.list(Wanted(query="quick"))] == [1]
+
+
+TEXT = st.text(alphabet="aAbBß天氣éÉİıs %_\\\"'-*^:()", max_size=12)
+
+
+@settings(max_examples=60)
+@given(texts=st.lists(TEXT, min_size=1, max_size=5), query=TEXT)
+def test_the_index_finds_what_reading_everything_finds(tmp_path_factory, texts, query):
+    path = tmp_path_factory.mktemp("index") / "t.db"
+    store = SqliteStore(path)
+    store.write(spoken("s", *texts))
+    wanted = Wanted(query=query)
+    found = [row.found for row in store.list(wanted)]
+    store.close()
+    expected = sum(all(word in folded(text) for word in wanted.words) for text in texts) if wanted.words else 0
+    assert found == ([expected] if expected or not wanted.words else [])
 
 
 def test_deleted_words_are_not_in_the_file_any_more(tmp_path):

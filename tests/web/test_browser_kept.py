@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from streamer.store import Append, Open
+from streamer.store.recordings import Piece, Recordings
 from streamer.store.sqlite import SqliteStore
 from tests.serving import serving
 from tests.store.said import OPENED_MS, final, session, spoken
@@ -97,6 +98,19 @@ def test_it_is_saved_in_four_ways(open_kept, choice, begin):
     text = Path(download.value.path()).read_text()
     assert text.startswith(begin)
     assert download.value.suggested_filename.startswith("call.")
+
+
+def test_audio_is_offered_where_it_was_recorded(open_kept, store):
+    Recordings.beside(store.path).write(Piece("call", 1, 0, bytes(32_000), True))
+    page = open_kept("/transcripts#call")
+    page.get_by_role("button", name="Save").click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Audio").click()
+    assert Path(download.value.path()).read_bytes()[:4] == b"RIFF"
+    page.goto(page.url.replace("#call", "#s01"))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("button", name="Text")).to_be_visible()
+    expect(page.get_by_role("button", name="Audio")).to_be_hidden()
 
 
 def test_it_is_deleted_for_good_after_a_second_press(open_kept, store):
