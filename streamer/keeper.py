@@ -70,7 +70,7 @@ class Keeper:
         return Record(self.write, self._recorder, session_id=session_id, wire=wire, speaker=speaker, model=model.name)
 
     def write(self, operation: Operation) -> asyncio.Future[StoreFailed | None]:
-        """Done once it is stored, or is not, or WAIT_S have passed; cancelled where whoever waited has left."""
+        """Done once it is stored, or is not, or WAIT_S have passed."""
         assert self._writer
         loop, began = asyncio.get_running_loop(), time.monotonic()
         stored: asyncio.Future[StoreFailed | None] = loop.create_future()

@@ -15,7 +15,7 @@ from streamer.tape import Tape
 OWED: Final = "the transcripts that the server keeps lack this final: {why}; what you received is all there is of it"
 
 Write = Callable[[Operation], "asyncio.Future[StoreFailed | None]"]
-"""Done once it is stored or given up, with the reason; cancelled where whoever waited has left."""
+"""Done once it is stored or given up, with the reason."""
 
 
 class Named(Protocol):
@@ -33,7 +33,8 @@ class Held:
 
     async def settled(self) -> events.Warned | None:
         """Once it is stored; a warning where a final is not."""
-        failure = await self.stored
+        await asyncio.wait([self.stored])  # whoever waits may be cancelled, and what is waited for goes on
+        failure = self.stored.result()
         if failure and isinstance(self.message, events.Final):
             return events.Warned(code="not_stored", message=OWED.format(why=failure))
         return None
@@ -105,7 +106,7 @@ class Record:
         self._write(Open(session)).add_done_callback(self._opened)
 
     def _opened(self, stored: asyncio.Future[StoreFailed | None]) -> None:
-        self._open = self._open or (not stored.cancelled() and stored.result() is None)
+        self._open = self._open or stored.result() is None
 
 
 def now_ms() -> int:
