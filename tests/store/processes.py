@@ -53,7 +53,7 @@ async def speak(url, audio, *, pause_s=0.01):
                 message = json.loads(text)
                 session_id = message.get("session_id", session_id)
                 if message["type"] == "final":
-                    finals.append(message)
+                    finals.append({name: value for name, value in message.items() if name != "seq"})  # of the socket, not of the final
                 assert message["type"] != "warning", message
                 goodbye = message if message["type"] == "closed" else goodbye
         await saying
