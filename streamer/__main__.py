@@ -16,6 +16,7 @@ COMMANDS: Final = {
     "transcribe": "files to text, or to subtitles",
     "keys": "make, list and revoke the keys that let people in",
     "token": "a short-lived token of a key, for a browser",
+    "transcripts": "list, search, show, export and delete what was kept",
     "models": "list, pull and verify weights",
     "bench": "measure the quality of segmentation, text and tags on labelled audio",
     "doctor": "what is slow or broken on this machine, and what to do about it",

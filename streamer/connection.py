@@ -40,6 +40,7 @@ from streamer.errors import IdleTimeout, SessionError, SlowReader
 from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.outbox import REPLACED, Outbox, Unconfirmed
+from streamer.record import Record
 from streamer.returning import Return
 from streamer.runner import OpenDecoder, Runner
 from streamer.sockets import ABNORMAL, Socket
@@ -99,9 +100,19 @@ class Rooms:
 
 
 class Connection:
-    """One client from its handshake to its last message."""
+    """One client from its handshake to its last message. ``record`` is what is kept of it, if anything is."""
 
-    def __init__(self, socket: Socket, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str, seat: Seat | None = None) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        wire: Wire,
+        rooms: Rooms,
+        model: ModelInfo,
+        *,
+        session_id: str,
+        seat: Seat | None = None,
+        record: Record | None = None,
+    ) -> None:
         self.id = session_id
         self.resume_token = secrets.token_urlsafe() if wire.resumable else None
         self._seat = seat
@@ -112,6 +123,7 @@ class Connection:
         self._resumes = False  # the client has asked for it
         self._alone = False  # nobody will read any more
         self._visits = Visits()
+        self._record = record
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
         self._telling: Telling | None = None
         self._created: SessionCreated | None = None
@@ -129,6 +141,8 @@ class Connection:
             frame_samples=rooms.judge.frame_samples,
             limits=rooms.limits.told,
             resume_token=self.resume_token,
+            stored=record is not None,
+            records=record is not None and record.records,
         )
         self._runner = Runner(
             info,
@@ -138,6 +152,7 @@ class Connection:
             send=self._send,
             close=self._close,
             backlog_s=rooms.limits.backlog_s,
+            overhear=record.tape(self._send).hear if record and record.records else None,
         )
 
     async def run(self) -> None:
@@ -151,7 +166,7 @@ class Connection:
             while visit:
                 lost = await self._receive(visit)
                 visit = await self._return() if lost else None
-            if lost or self._wire.finishes or self._telling:
+            if lost or self._wire.finishes or self._telling or self._record:
                 await self._finish_alone()
         finally:
             self._alone = True
@@ -165,6 +180,8 @@ class Connection:
             await self._runner.wait_released()
             self.done.set()
             self._count_audio()
+            if self._record:
+                self._record.close(self._runner.totals)
             totals = " ".join(f"{name}={value}" for name, value in self._runner.totals.items())
             seconds = time.monotonic() - self._began
             logger.info("session %s closed after %.1f s: code=%s %s", self.id, seconds, self._socket.close_code, totals)
@@ -372,15 +389,16 @@ class Connection:
             self._resumes = self._wire.resumable and message.settings.resume
         if isinstance(message, SpeechEnded):
             self._ended[message.segment] = time.monotonic()
+        held = self._record.keep(message) if self._record else None
         if self._alone:
             self._count(message)
             return
-        if not self._writing and not self._outbox and self._socket.close_code is None and self._socket.ready:
+        if not held and not self._writing and not self._outbox and self._socket.close_code is None and self._socket.ready:
             for payload in self._encoded(message):
                 self._socket.push(payload)
             self._count(message)
             return
-        if not self._outbox.put(message) and not self._outbox.close:
+        if not self._outbox.put(held or message) and not self._outbox.close:
             self._let_go(f"{self._rooms.limits.outbox_messages} results wait to be read")
 
     def _tell(self, message: Message) -> None:

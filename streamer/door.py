@@ -49,7 +49,8 @@ class Door:
     def answer(self, socket: DirectConnection, handshake: Handshake, request: Request) -> Response | None:
         """Of the door's own paths; ``None`` where this is none of them."""
         if handshake.path == ACCESS:
-            granted = self._guard.admit(_asked(socket, handshake), Scope.TRANSCRIBE)
+            scope = Scope.TRANSCRIPTS if "transcripts" in handshake.query.get("for", ()) else Scope.TRANSCRIBE
+            granted = self._guard.admit(_asked(socket, handshake), scope)
             why = granted.sentence if isinstance(granted, Denied) else None
             return _json({"allowed": why is None, "why": why, "keyed": self._guard.keyed})
         if handshake.path not in minting.PATHS:

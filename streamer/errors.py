@@ -20,7 +20,8 @@
         ├── ModelNotFound        no weights, and where they were looked for
         ├── ModelCorrupt         weights whose size or hash is wrong
         ├── MediaError           a file that cannot be opened or decoded
-        └── ConnectionFailed     a server that cannot be reached, or was lost
+        ├── ConnectionFailed     a server that cannot be reached, or was lost
+        └── StoreUnavailable     a store of transcripts that cannot be opened
 
 Each message says what happened, with which value, what was expected, and what to do.
 """
@@ -131,3 +132,7 @@ class MediaError(ProcessError):
 
 class ConnectionFailed(ProcessError):
     code = "connection_failed"
+
+
+class StoreUnavailable(ProcessError):
+    code = "store_unavailable"

@@ -57,6 +57,12 @@ class Metrics(EngineMetrics):
         self.audio = Counter("streamer_audio_seconds_total", "Audio received, all channels of a session counted once", registry=registry)
         self.messages = Counter("streamer_messages_total", "Messages sent to clients", ["type"], registry=registry)
         self.errors = Counter("streamer_errors_total", "Errors told to clients", ["code"], registry=registry)
+        self.store = Histogram(
+            "streamer_store_seconds", "From a final to its commit, or to its being given up", buckets=_SECONDS, registry=registry
+        )
+        self.store_failures = Counter(
+            "streamer_store_failures_total", "Finals that could not be stored; their clients were told", registry=registry
+        )
         self.final_lag = Histogram(
             "streamer_endpoint_to_final_seconds", "From the end of a segment to its final", buckets=_SECONDS, registry=registry
         )

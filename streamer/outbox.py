@@ -5,6 +5,7 @@ from collections import deque
 from typing import Final
 
 from streamer.core.events import Heartbeat, Message, Partial
+from streamer.record import Held
 from streamer.wires import Payload, Said
 
 REPLACED: Final = (Partial, Heartbeat)
@@ -16,11 +17,11 @@ class Outbox:
 
     def __init__(self, bound: int) -> None:
         self._bound = bound
-        self._messages: deque[Message | Said] = deque()
+        self._messages: deque[Message | Said | Held] = deque()
         self._filled = asyncio.Event()
         self.close: tuple[int, str] | None = None
 
-    def put(self, message: Message | Said) -> bool:
+    def put(self, message: Message | Said | Held) -> bool:
         """Queue a message; False when the client does not read."""
         if isinstance(message, REPLACED):
             for n, waiting in enumerate(self._messages):
@@ -39,16 +40,24 @@ class Outbox:
         self._filled.set()
 
     async def next(self) -> Message | Said | None:
-        """The next message; ``None`` when only the close is left."""
+        """The next message; ``None`` when only the close is left. What is being stored is waited for, and so is all behind it."""
         while not self._messages:
             if self.close:
                 return None
             self._filled.clear()
             await self._filled.wait()
-        return self._messages.popleft()
+        first = self._messages[0]
+        if not isinstance(first, Held):
+            self._messages.popleft()
+            return first
+        warning = await first.settled()
+        self._messages.popleft()
+        if warning:
+            self._messages.appendleft(warning)
+        return first.message
 
 
-def _replaces(new: Partial | Heartbeat, old: Message | Said) -> bool:
+def _replaces(new: Partial | Heartbeat, old: Message | Said | Held) -> bool:
     match new, old:
         case Partial(), Partial():
             return new.segment == old.segment

@@ -25,8 +25,10 @@ from streamer.core.events import (
     Message,
     Promote,
     Rejected,
+    Samples,
     Send,
     SessionInfo,
+    Settings,
     Start,
     State,
     Stop,
@@ -83,11 +85,13 @@ class Runner:
         send: Callable[[Message], None],
         close: Callable[[int, str], None],
         backlog_s: float = BACKLOG_S,
+        overhear: Callable[[Samples, Settings], None] | None = None,
     ) -> None:
         self._id = info.session_id
         self._session = Session(info)
         self._judge, self._scheduler, self._open_decoder = judge, scheduler, open_decoder
         self._send, self._close = send, close
+        self._overhear = overhear
         self._backlog = int(backlog_s * SAMPLE_RATE)
         self._loop = asyncio.get_running_loop()
         self._line: Line | None = None
@@ -200,6 +204,8 @@ class Runner:
             case Judge(samples):
                 assert self._line
                 self._line.ask(samples)
+                if self._overhear:
+                    self._overhear(samples, self._session.settings)
             case Submit(job):
                 self._scheduler.submit(job, self._answered)
             case Promote(segment):

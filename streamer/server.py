@@ -33,11 +33,13 @@ from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Open, Scheduling
 from streamer.follower import Follower
 from streamer.judging import Batched
+from streamer.keeper import Keeper
 from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
 from streamer.returning import NOWHERE, Return
 from streamer.sockets import Socket, TcpSocket
+from streamer.transcripts import API, Transcripts
 from streamer.vad import Judge
 from streamer.voice import Voice
 from streamer.voices import Voices
@@ -56,7 +58,8 @@ TRY_AGAIN_LATER: Final = 1013  # a WebSocket's close code
 class Server:
     """One port, one model on one or more devices. ``engines`` are opened when it starts.
 
-    ``listen`` gives wires ports of their own beside it: at any path there that wire is spoken. Without a ``guard`` everybody may come in.
+    ``listen`` gives wires ports of their own beside it: at any path there that wire is spoken. Without a ``guard`` everybody may come in;
+    ``keeper`` keeps what is said.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class Server:
         company: Company | None = None,
         guard: Guard | None = None,
         tls: ssl.SSLContext | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self._company = company or Alone()
         self._host, self._port = host, port
@@ -89,6 +93,8 @@ class Server:
         self._following: set[asyncio.Task[None]] = set()
         self._sharing: asyncio.Task[None] | None = None
         self._pages = Pages(page_folder())
+        self._keeper = keeper
+        self._transcripts = Transcripts(keeper, self._pages, host)
         self._scheduler: Scheduling | None = None
         self._judging: Batched | None = None
         self._server: SocketServer | None = None
@@ -123,6 +129,8 @@ class Server:
         self._scheduler = self._engines(loop.call_soon_threadsafe, self.metrics.batch)
         self._scheduler.on_health(self._health_changed)
         self._company.ready(False)
+        if self._keeper:
+            self._keeper.start(self.metrics)
         self.metrics.sessions.set_function(lambda: len(self._connections))
         self.metrics.followers.set_function(lambda: len(self._following))
         self.metrics.ready.set_function(lambda: float(self.ready))
@@ -188,6 +196,8 @@ class Server:
         for server in (self._server, *self._others):
             server.close()
             await server.wait_closed()
+        if self._keeper:
+            await self._keeper.stop()
         await asyncio.to_thread(self.scheduler.close)
         assert self._judging
         await self._judging.close()
@@ -214,7 +224,7 @@ class Server:
         elif isinstance(socket.wire, SharedWire):
             await self._serve_voices(socket, socket.wire)
         elif isinstance(socket.wire, Wire):
-            await self._session(socket, socket.wire, socket.session_id, socket.seat)
+            await self._session(socket, socket.route, socket.wire, socket.session_id, socket.seat)
         else:
             await self._follow(socket, socket.wire)
 
@@ -241,7 +251,7 @@ class Server:
             own = wire.voice(voice.name, handshake)
             own.call = wire.call
             seat = socket.seat.beside() if socket.seat else None
-            return self._run(self._connect(voice, own, handshake.session_id, seat))
+            return self._run(self._connect(voice, socket.route, own, handshake.session_id, seat))
 
         voices = Voices(socket, wire, id=socket.session_id, refusal=self._refusal, join=join, metrics=self.metrics)
         self._shared.add(voices)
@@ -270,7 +280,7 @@ class Server:
                 handshake = Handshake(session_id=_new_id(), at=_now(), unix_ms=_unix_ms(), path="")
                 wire = route.open(handshake)
                 assert isinstance(wire, Wire), "a stream has no messages to tell voices apart by"
-                await self._session(socket, wire, handshake.session_id, seat if isinstance(seat, Seat) else None)
+                await self._session(socket, route, wire, handshake.session_id, seat if isinstance(seat, Seat) else None)
         except (ConnectionError, TimeoutError):
             pass  # gone before it was told
         finally:
@@ -279,10 +289,10 @@ class Server:
             socket.abort()
             del self._streams[task]
 
-    async def _session(self, socket: Socket, wire: Wire, session_id: str, seat: Seat | None = None) -> None:
-        await self._run(self._connect(socket, wire, session_id, seat))
+    async def _session(self, socket: Socket, route: Route, wire: Wire, session_id: str, seat: Seat | None) -> None:
+        await self._run(self._connect(socket, route, wire, session_id, seat))
 
-    def _connect(self, socket: Socket, wire: Wire, session_id: str, seat: Seat | None) -> Connection:
+    def _connect(self, socket: Socket, route: Route, wire: Wire, session_id: str, seat: Seat | None) -> Connection:
         """Let a session in: from here on it counts, and must be run."""
         info = self.scheduler.info
         assert info, "admission lets nobody in before the model is known"
@@ -296,7 +306,8 @@ class Server:
             limits=self._limits,
             server=f"streamer {__version__}",
         )
-        connection = Connection(socket, wire, rooms, info, session_id=session_id, seat=seat)
+        record = self._keeper.record(session_id, route.name, wire, info) if self._keeper else None
+        connection = Connection(socket, wire, rooms, info, session_id=session_id, seat=seat, record=record)
         self._connections.add(connection)
         if connection.resume_token:
             self._resumable[connection.resume_token] = connection
@@ -321,6 +332,10 @@ class Server:
         handshake = _handshake(path, request)
         if answer := self._door.answer(socket, handshake, request):
             return answer
+        if self._transcripts.has(path):
+            told = path.startswith(API)  # the page itself says nothing, and asks for the key
+            refused = self._door.ask(socket, handshake) if told and self._guard.keyed else None
+            return refused or self._transcripts.answer(request, keyed=self._guard.keyed)
         match path:
             case "/healthz":
                 return respond(HTTPStatus.OK, "alive\n")

@@ -14,6 +14,8 @@ from streamer.connection import Limits
 from streamer.engine.device import EXPECTED, PRECISIONS, device_names
 from streamer.engine.models import ModelSettings, usual_caches
 from streamer.errors import ConfigurationError
+from streamer.store.address import EXPECTED as EXPECTED_STORE
+from streamer.store.address import read_address
 from streamer.vad import choose
 from streamer.wires.routes import BY_NAME
 
@@ -41,6 +43,11 @@ class Settings:
     """Gateway processes; with one, the engines are threads of the same process."""
     limits: Limits = field(default_factory=Limits)
     access: AccessSettings = field(default_factory=AccessSettings)
+    store: str | None = None
+    """Where transcripts are kept, if they are."""
+    store_days: int = 0
+    record: bool = False
+    """Clients may ask for their audio to be kept too."""
 
     @property
     def cache(self) -> Path:
@@ -137,6 +144,16 @@ VARIABLES: Final = (
     Variable(
         "STREAMER_WORKERS", "workers", "1", "processes that share the port; beyond 1 each device has one too", _integer(1, 256), "1 to 256"
     ),
+    Variable("STREAMER_STORE", "store", "", f"where transcripts are kept: {EXPECTED_STORE}", read_address, EXPECTED_STORE),
+    Variable(
+        "STREAMER_STORE_DAYS",
+        "store_days",
+        "0",
+        "days after which a session's transcript is deleted; 0 keeps it",
+        _integer(0, 36_500),
+        "0 to 36500",
+    ),
+    Variable("STREAMER_RECORD", "record", "no", "clients may have their audio kept beside a SQLite store", _flag, "yes or no"),
     Variable("STREAMER_CACHE", "cache", "~/.cache/streamer", "where downloaded weights are kept", Path, "a folder"),
     Variable("STREAMER_OFFLINE", "offline", "no", "never ask a model hub", _flag, "yes or no"),
     Variable(

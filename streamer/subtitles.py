@@ -31,11 +31,13 @@ class Spoken:
     end_ms: int
     channel: int
     words: tuple[tuple[str, int], ...]
+    name: str = ""
+    """Of who speaks on the channel, on one line, where the client has said it."""
 
     @property
     def speaker(self) -> str:
         """The channel's name for people, who count from one."""
-        return f"Channel {self.channel + 1}"
+        return self.name or f"Channel {self.channel + 1}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,8 @@ def vtt(spoken: Sequence[Spoken]) -> str:
     named = _several(spoken)
     blocks = ["WEBVTT\n"]
     for cue in cues(spoken, named=False):
-        voice = f"<v {cue.speaker}>" if named else ""
-        text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        voice = f"<v {_escaped(cue.speaker)}>" if named else ""
+        text = _escaped("\n".join(cue.lines))
         blocks.append(f"{_clock(cue.begin_ms, '.')} --> {_clock(cue.end_ms, '.')}\n{voice}{text}\n")
     return "\n".join(blocks)
 
@@ -148,6 +150,10 @@ def _times(one: Spoken, units: list[tuple[int, int]]) -> list[int]:
 
 def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _several(spoken: Sequence[Spoken]) -> bool:

@@ -16,8 +16,8 @@ class Line(Spoken):
     data: Mapping[str, Any]
 
     @classmethod
-    def of(cls, final: events.Final | Mapping[str, Any]) -> Self:
-        """From a session's message, or from the wire's object."""
+    def of(cls, final: events.Final | Mapping[str, Any], names: Sequence[str] = ()) -> Self:
+        """From a session's message, or from the wire's object. ``names`` are those of the channels, or none."""
         data = asdict(final) if isinstance(final, events.Final) else {name: value for name, value in final.items() if name != "type"}
         return cls(
             text=" ".join(data["text"].split()),
@@ -25,6 +25,7 @@ class Line(Spoken):
             end_ms=data["end_ms"],
             channel=data["channel"],
             words=tuple((word["text"], word["begin_ms"]) for word in data["words"]),
+            name=" ".join(names[data["channel"]].split()) if data["channel"] < len(names) else "",
             data=data,
         )
 
@@ -39,8 +40,16 @@ class Transcript:
     lines: tuple[Line, ...]
 
     @classmethod
-    def of(cls, finals: Sequence[events.Final | Mapping[str, Any]], *, source: str, model: str, duration_ms: int) -> Self:
-        lines = sorted(map(Line.of, finals), key=lambda line: (line.begin_ms, line.channel))
+    def of(
+        cls,
+        finals: Sequence[events.Final | Mapping[str, Any]],
+        *,
+        source: str,
+        model: str,
+        duration_ms: int,
+        names: Sequence[str] = (),
+    ) -> Self:
+        lines = sorted((Line.of(final, names) for final in finals), key=lambda line: (line.begin_ms, line.channel))
         return cls(source=source, model=model, duration_ms=duration_ms, lines=tuple(lines))
 
     @property

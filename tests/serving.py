@@ -57,13 +57,21 @@ class Running:
 
 
 @contextmanager
-def serving(build=Scripted, *, judge=None, warm=True, listen=None, guard=None, tls=None, **limits):
+def serving(build=Scripted, *, judge=None, warm=True, listen=None, host="127.0.0.1", guard=None, tls=None, keeper=None, **limits):
     """A server on a port of its own, warm, and stopped afterwards whatever happened."""
     started, failures, box = threading.Event(), [], []
 
     async def main():
-        bounds = Limits(**{"drain_s": 5.0, **limits})
-        server = Server(in_threads(build), judge or choose_judge(), listen=listen, limits=bounds, guard=guard, tls=tls)
+        server = Server(
+            in_threads(build),
+            judge or choose_judge(),
+            host=host,
+            listen=listen,
+            limits=Limits(**{"drain_s": 5.0, **limits}),
+            guard=guard,
+            tls=tls,
+            keeper=keeper,
+        )
         stop = asyncio.Event()
         try:
             await server.start()

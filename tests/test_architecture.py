@@ -28,6 +28,8 @@ NEVER = {
     "voice.py": CONCRETE,
     "voices.py": CONCRETE,
     "access": f"asyncio threading websockets torch funasr streamer.settings streamer.engine streamer.wires streamer.server {CONCRETE}",
+    "store": "asyncio websockets torch funasr streamer.settings streamer.engine streamer.vad streamer.server streamer.connection",
+    "transcripts.py": CONCRETE,
     "workers": CONCRETE,
     "workers/arena.py": "asyncio",
     "workers/messages.py": "asyncio streamer.server streamer.settings",

@@ -5,7 +5,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
-from streamer import errors
+from streamer import errors, record, tape
 from streamer.access import Scope
 from streamer.access.credentials import HEADERS, PREFIXES, QUERY
 from streamer.access.minting import PATHS
@@ -81,8 +81,8 @@ def test_every_error_a_client_can_meet_is_on_the_page_with_its_close_code():
     assert told == expected
 
 
-def test_every_warning_of_the_session_is_on_the_page():
-    codes = set(re.findall(r'Warned\(code="(\w+)"', inspect.getsource(session)))
+def test_every_warning_is_on_the_page():
+    codes = set(re.findall(r'Warned\(code="(\w+)"', inspect.getsource(session) + inspect.getsource(record) + inspect.getsource(tape)))
 
     assert codes == set(re.findall(r"`(\w+)`", next(row[2] for row in rows(section("warning")) if row[0] == "code")))
 

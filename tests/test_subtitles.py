@@ -1,6 +1,7 @@
 """Subtitles: cues that a player takes and a reader can follow."""
 
 import re
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,3 +117,11 @@ def test_cues_follow_each_other_keep_every_character_and_fit(several):
         assert all(line == line.strip() and line for line in cue.lines)
     said = sorted(re.sub(r"\s", "", "".join(one.text for one in several)))
     assert sorted(re.sub(r"\s", "", "".join("".join(cue.lines) for cue in placed))) == said
+
+
+def test_a_channel_goes_by_the_name_that_its_client_gave_it_and_no_name_can_break_the_file():
+    lines = [spoken("Hello.", 0, 1_000), spoken("Hi.", 1_000, 2_000, channel=1)]
+    named = [replace(line, name=name) for line, name in zip(lines, ("agent", "a<b> & c"), strict=True)]
+    assert [cue.speaker for cue in cues(named, named=True)] == ["agent", "a<b> & c"]
+    assert "\nagent: Hello.\n" in srt(named)
+    assert "<v a&lt;b&gt; &amp; c>Hi." in vtt(named)

@@ -47,14 +47,18 @@ export class Access {
     return this.#key ? ['json', `streamer-key.${this.#key}`] : [];
   }
 
+  /** @returns {Record<string, string>} for requests that are no socket */
+  get headers() {
+    return this.#key ? { 'X-API-Key': this.#key } : {};
+  }
+
   /**
    * @returns {Promise<{why: string, keyed: boolean} | null>} why one may not come in, and whether a key would help; or null, also when the
    *   server cannot be asked, which the socket will see
    */
   async refusal() {
     try {
-      const headers = this.#key ? { 'X-API-Key': this.#key } : {};
-      const answer = await (await this.ask(this.url, { headers, cache: 'no-store' })).json();
+      const answer = await (await this.ask(this.url, { headers: this.headers, cache: 'no-store' })).json();
       if (answer.allowed !== false) return null;
       return { why: answer.keyed && !this.#key ? 'This server asks for a key.' : answer.why, keyed: answer.keyed };
     } catch {

@@ -13,18 +13,19 @@
  * @property {string | null} file name of the file that is transcribed; null for the microphone
  * @property {string} language the wanted one
  * @property {{name: string, device: string, capabilities: object} | null} model null before the server has said
+ * @property {boolean} kept the server keeps transcripts
  */
 
 /** @returns {Page} */
 export function initialPage() {
-  return { phase: 'stopped', detail: '', file: null, language: 'auto', model: null };
+  return { phase: 'stopped', detail: '', file: null, language: 'auto', model: null, kept: false };
 }
 
 /** @param {Page} page @param {object} message @returns {Page} */
 export function reducePage(page, message) {
   switch (message.type) {
     case 'session.created':
-      return { ...page, model: { name: message.model, device: message.device, capabilities: message.capabilities } };
+      return { ...page, model: { name: message.model, device: message.device, capabilities: message.capabilities }, kept: message.stored === true };
     case 'page.phase':
       return { ...page, phase: message.name };
     case 'page.detail':

@@ -26,6 +26,7 @@ export class Panel {
     if (page === before) return;
     setText(status, statusOf(page, session));
     setText(detail, page.detail);
+    this.elements.kept.hidden = !page.kept;
     if (page.phase !== before?.phase) this.#renderPhase(page);
     if (page.model !== before?.model) this.#renderModel(page.model);
     if (page.model !== before?.model || page.language !== before?.language) this.#renderLanguages(page);

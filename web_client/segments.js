@@ -51,8 +51,8 @@ export class OpenElement {
  * @param {import('./transcript.js').Item} item
  * @returns {{text: string, title: string}[]} `en 0.98`, `neutral 0.84`, `speech 0.99`: what the model said, with how sure it is
  */
-export function labelsOf({ kind, language, emotion, events = [], unfinished }) {
-  const labels = [];
+export function labelsOf({ kind, speaker, language, emotion, events = [], unfinished }) {
+  const labels = speaker ? [{ text: speaker, title: 'Who speaks on this channel' }] : [];
   if (kind !== 'speech') return labels;
   if (unfinished) labels.push({ text: 'unfinished', title: 'The connection was lost before this was settled' });
   if (language) labels.push(label('Language', language.code, language.p));

@@ -34,7 +34,7 @@ def scope_of(path: str) -> Scope:
             return Scope.METRICS
         case ["calls"]:
             return Scope.FOLLOW
-        case ["transcripts"]:
+        case ["api"]:
             return Scope.TRANSCRIPTS
         case _:
             return Scope.TRANSCRIBE

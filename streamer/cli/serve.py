@@ -14,12 +14,17 @@ from streamer import __version__
 from streamer.access.configured import build_guard, build_tls, require_safe
 from streamer.cli.bench_output import count
 from streamer.cli.build import builds
+from streamer.cli.transcripts import store_address
 from streamer.engine.device import PRECISIONS
 from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Scheduling
+from streamer.errors import ConfigurationError
+from streamer.keeper import Keeper
 from streamer.server import Server
 from streamer.settings import EXPECTED_LISTEN, Settings, read_listen
+from streamer.store.address import EXPECTED as EXPECTED_STORE
+from streamer.store.address import open_store, sqlite_path
 from streamer.vad import choose
 from streamer.wires.routes import BY_NAME
 from streamer.workers.child import configure_logging
@@ -48,12 +53,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--insecure", action="store_true", default=None, help="let everybody in on another address than this machine's")
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="certificate in PEM, with its chain")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="its key, where that is in another file")
+    parser.add_argument("--store", type=store_address, metavar="URL", help=f"keep transcripts: {EXPECTED_STORE} (default: none are kept)")
+    parser.add_argument(
+        "--record",
+        action=argparse.BooleanOptionalAction,
+        help="let clients ask for their audio to be kept beside a SQLite store (default: no)",
+    )
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     configure_logging(arguments.log_level)
-    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers")
+    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers", "store", "record")
     settings = replace(settings, **_said(arguments, names))
     settings = replace(settings, access=replace(settings.access, **_said(arguments, ("keys", "insecure", "tls_cert", "tls_key"))))
     require_safe(settings.access, settings.host, [name for name in settings.listen if BY_NAME[name].tcp])
@@ -91,6 +102,12 @@ class Service(Protocol):
 def service(settings: Settings, log_level: str) -> Service:
     judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
     guard, tls = build_guard(settings.access), build_tls(settings.access)  # and so are these
+    if settings.record and not sqlite_path(settings.store or ""):
+        raise ConfigurationError(
+            f"audio is recorded beside a SQLite store, and there is {'another' if settings.store else 'none'}; say --store sqlite:PATH too"
+        )
+    if settings.store:
+        open_store(settings.store)  # what cannot be had is told before anybody speaks; later it is told with each final
     if settings.workers > 1:
         return Supervisor(settings, builds(settings), log_level=log_level)
     return Server(
@@ -102,6 +119,7 @@ def service(settings: Settings, log_level: str) -> Service:
         limits=settings.limits,
         guard=guard,
         tls=tls,
+        keeper=Keeper(settings.store, days=settings.store_days, record=settings.record) if settings.store else None,
     )
 
 

@@ -117,6 +117,10 @@ class Settings:
     """Audio without speech after an utterance that is told with ``Quiet``, 500 to 10,000; 0 tells nothing."""
     resume: bool = False
     """A socket that is lost does not end the session: its client may come back for a while, and misses nothing."""
+    store: bool = True
+    """Finals are kept, where the server keeps any."""
+    record: bool = False
+    """The audio is kept with them, where the server may."""
 
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
@@ -388,6 +392,7 @@ class SessionCreated(Message):
     notice: str | None
     limits: Mapping[str, int]
     resume_token: str | None = None
+    stored: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -602,3 +607,7 @@ class SessionInfo:
     limits: Mapping[str, int] = field(default_factory=dict)
     resume_token: str | None = None
     """With which a client whose socket was lost comes back, where its wire knows how."""
+    stored: bool = False
+    """Whether the server keeps finals of whoever lets it."""
+    records: bool = False
+    """Whether it keeps the audio of whoever asks for it."""

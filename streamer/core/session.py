@@ -130,6 +130,11 @@ class Session:
         return self._timeline.end - self._judged + sum([channel.owed_samples for channel in self._channels])
 
     @property
+    def settings(self) -> Settings:
+        """Of audio that is received from here on."""
+        return self._settings
+
+    @property
     def totals(self) -> dict[str, int]:
         """The session's numbers, as in ``closed``."""
         return {
@@ -197,6 +202,7 @@ class Session:
             notice=model.notice,
             limits=self._info.limits,
             resume_token=self._info.resume_token,
+            stored=self._info.stored,
         )
 
     def _start(self, start: Start, out: list[Effect]) -> None:
@@ -205,7 +211,7 @@ class Session:
         self._timeline = Timeline(start.format.heard_channels)
         self._channels = [self._channel(index) for index in range(start.format.heard_channels)]
         out.append(Send(SessionConfigured(format=start.format, settings=start.settings)))
-        asked = {name for name in ("hotwords", "language", "itn") if getattr(start.settings, name) != getattr(Settings(), name)}
+        asked = {name for name in ("hotwords", "language", "itn", "record") if getattr(start.settings, name) != getattr(Settings(), name)}
         self._warn(start.settings, asked, out)
 
     def _channel(self, index: int) -> Channel:
@@ -241,6 +247,9 @@ class Session:
         if "itn" in asked and not settings.itn and not can.itn:
             text = f"{model} always writes digits and punctuation as it likes; itn has no effect"
             out.append(Send(Warned(code="itn_unsupported", message=text)))
+        if "record" in asked and settings.record and not self._info.records:
+            text = "record is true, but whoever runs this server has not allowed it (serve --record); no audio is kept"
+            out.append(Send(Warned(code="not_recorded", message=text)))
 
     def _hear(self, data: bytes, out: list[Effect]) -> None:
         assert self._decoder

@@ -95,6 +95,8 @@ SETTING_FIELDS: Final[Mapping[str, tuple[str, _Check]]] = {
     "max_segment_ms": _INTEGER,
     "quiet_ms": _INTEGER,
     "resume": _BOOLEAN,
+    "store": _BOOLEAN,
+    "record": _BOOLEAN,
 }
 CLIENT_MESSAGES: Final[Mapping[str, Mapping[str, tuple[str, _Check]]]] = {
     "start": {**FORMAT_FIELDS, **SETTING_FIELDS},

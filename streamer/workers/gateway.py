@@ -12,6 +12,7 @@ from streamer.direct import DirectConnection
 from streamer.engine.placement import placed
 from streamer.engine.scheduler import Batch, Deliver
 from streamer.engine.scheduling import Scheduling
+from streamer.keeper import Keeper
 from streamer.metrics import Metrics
 from streamer.returning import Return, Returns
 from streamer.server import Server
@@ -95,6 +96,7 @@ class GatewayWork:
             company=company,
             guard=build_guard(settings.access),
             tls=build_tls(settings.access),
+            keeper=Keeper(settings.store, days=settings.store_days, record=settings.record) if settings.store else None,
         )
 
         async def exposition() -> bytes:

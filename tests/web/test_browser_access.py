@@ -3,10 +3,14 @@
 import pytest
 from playwright.sync_api import expect
 
+from streamer.access import Scope
 from streamer.access.guard import Guard
 from streamer.access.keys import Keys, new_key, save
 from streamer.access.tokens import Tokens, Wish
+from streamer.store.sqlite import SqliteStore
 from tests.serving import serving
+from tests.store.said import spoken
+from tests.store.slow import keeper_of
 from tests.web.browser import chromium, write_tones
 from tests.web.conftest import TONES
 
@@ -138,3 +142,21 @@ def test_what_the_page_does_not_need_is_forbidden_to_it(server, place, browser):
     for directive in ("script-src 'self'", "connect-src 'self'", "img-src 'self'"):
         assert any("Content Security Policy" in text and directive in text for text in said), (directive, said)
     page.close()
+
+
+def test_kept_transcripts_ask_for_a_key_of_their_own(open_page, place, tmp_path):
+    reader, key = new_key("reader", scopes=frozenset({Scope.TRANSCRIPTS}))
+    save(place.path, [place.desk, reader])
+    store = SqliteStore(tmp_path / "t.db")
+    store.write(spoken("s0", "Good morning."))
+    guard = Guard(keys=Keys(place.path), tokens=place.tokens)
+    with serving(keeper=keeper_of(store), guard=guard) as running:
+        page = open_page(running.url + "/transcripts")
+        page.get_by_role("textbox", name="Key").fill(key)
+        page.get_by_role("button", name="Go on").click()
+        page.get_by_role("link", name="Good morning").click()
+        expect(page.locator("#items p")).to_have_text(["Good morning."])
+        page.get_by_role("button", name="Save").click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="Text").click()
+        assert download.value.path().read_text() == "Good morning.\n"
