@@ -5,6 +5,7 @@ import io
 import random
 import wave
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -137,7 +138,7 @@ def test_byte_for_byte_and_cut_in_the_middle_of_a_frame(server):
 
     async def story():
         async with Proxy(port_of(server), piece=1, cut_after=30_000) as proxy:
-            async with transcribe(proxy.url, spoken(audio), patience=QUICK) as events:
+            async with transcribe(proxy.url, spoken(audio), patience=replace(QUICK, silence_s=10)) as events:
                 return await hear(events)
 
     got = run(story())
@@ -293,7 +294,7 @@ def test_who_leaves_early_leaves_nothing_behind(server):
                 if isinstance(event, Final):
                     break
         async with asyncio.timeout(5):
-            while server.metric("streamer_open_sessions"):
+            while server.metric("streamer_open_sessions"):  # noqa: ASYNC110 - of another thread's loop
                 await asyncio.sleep(0.02)
         return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
