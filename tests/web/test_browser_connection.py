@@ -35,7 +35,9 @@ def test_nothing_is_lost_when_the_socket_drops_and_nothing_is_said_twice(server,
     page = open_page()
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#open .stable")).to_have_text("Two, ")
+    dock = page.locator(".dock").bounding_box()
     expect(page.locator("#status")).to_have_text(KEPT)
+    assert page.locator(".dock").bounding_box() == dock, "nothing on the page moves"
     expect(page.locator("#open .stable")).to_have_text("Two, ")
     expect(page.locator("#items p")).to_have_text(["One.", "Two, unbroken."])
     expect(page.locator("#open li")).to_have_count(0)
