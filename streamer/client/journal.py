@@ -92,6 +92,11 @@ class Journal:
         self._texts_received = max(self._texts_received, texts)
         self._trim()
 
+    def let_go(self) -> None:
+        """Nobody can come back to this session: what was sent counts as received."""
+        self._received, self._texts_received = self._end, self._texts
+        self._trim()
+
     def answered(self, position: int) -> None:
         """Nothing before this byte has to be heard again."""
         self._answered = max(self._answered, min(position, self._end))

@@ -197,6 +197,9 @@ class Transcription:
                 self._due.clear()
                 while (frame := self._journal.next()) is not None:
                     await session.send_frame(frame)
+                    if self._source.container and not self._token:  # an older server; the source can begin anew, if anything can
+                        self._journal.let_go()
+                        self._room.set()
                 try:
                     async with asyncio.timeout(self._patience.keepalive_s):
                         await self._due.wait()

@@ -115,12 +115,12 @@ def test_a_microphone_that_is_not_listened_to_loses_its_oldest_sound_and_says_ho
 
 
 class FakeSounddevice(types.ModuleType):
-    """Gives three blocks from a thread of its own, and remembers how it was opened."""
+    """Hears these blocks as soon as it is opened, and remembers how that was."""
 
     class PortAudioError(Exception):
         pass
 
-    def __init__(self):
+    def __init__(self, *blocks):
         super().__init__("sounddevice")
         fake = self
 
@@ -131,7 +131,7 @@ class FakeSounddevice(types.ModuleType):
                     raise fake.PortAudioError("no such device")
 
             def __enter__(self):
-                for block in (b"aa", b"bb", b"cc"):
+                for block in blocks:
                     self.callback(memoryview(block), 1, None, None)
 
             def __exit__(self, *_):
@@ -141,7 +141,7 @@ class FakeSounddevice(types.ModuleType):
 
 
 def test_a_microphone_listens_until_it_is_closed(monkeypatch):
-    fake = FakeSounddevice()
+    fake = FakeSounddevice(b"aa", b"bb", b"cc")
     monkeypatch.setitem(sys.modules, "sounddevice", fake)
     listening = microphone(sample_rate=48_000)
     source = make_source(listening, {}, realtime=False)

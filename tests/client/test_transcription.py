@@ -300,6 +300,15 @@ def test_a_source_waits_while_too_much_is_unanswered():
     assert len(peer.audio) == 100_000
 
 
+def test_a_container_that_is_larger_than_what_is_kept_goes_to_a_server_that_acknowledges_nothing():
+    async def script(peer):
+        await peer.say("session.created", session_id="s", limits={"max_message_bytes": 1_000})
+        await peer.goodbye()
+
+    _, (peer,) = run(script, b"OggS" * 50_000, patience=Patience(keep_bytes=10_000))
+    assert peer.audio == b"OggS" * 50_000
+
+
 def test_what_a_live_source_could_not_keep_is_told():
     got, _ = run(obedient, source=live())
     assert [event for event in got if isinstance(event, AudioLost)] == [AudioLost(at_ms=100, lost_ms=250)]
