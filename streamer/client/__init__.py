@@ -11,10 +11,11 @@ async with transcribe("ws://127.0.0.1:8765/ws", "talk.mp3") as events:
 from streamer.client.errors import CannotResume, Forbidden, NotFound, Refused, SessionFailed, Unauthorized, Unavailable
 from streamer.client.events import AudioLost, Reconnecting, Restarted, Resumed
 from streamer.client.microphone import Microphone, microphone
+from streamer.client.patience import Patience
 from streamer.client.reading import Unknown
 from streamer.client.sources import Gap
 from streamer.client.sync import SyncTranscription, transcribe_sync
-from streamer.client.transcription import Patience, Transcription, transcribe
+from streamer.client.transcription import Transcription, transcribe
 from streamer.client.wire import ClientSession, connect, websocket_url
 from streamer.core.events import (
     AudioFormat,
