@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from streamer.cli.backends import Remote
 from streamer.client import (
     Closed,
     ConnectionFailed,
@@ -23,6 +24,7 @@ from streamer.client import (
     SpeechStarted,
     transcribe,
 )
+from streamer.media import decode_file
 from tests.driving import Driver, speech
 from tests.proxy import Proxy
 from tests.serving import serving
@@ -92,14 +94,20 @@ def test_wherever_and_however_often_the_connection_is_cut_nothing_is_missed_and_
     async def story():
         async with Proxy(port_of(server)) as proxy:
             async with transcribe(proxy.url, spoken(), patience=QUICK) as events:
+                began = asyncio.Event()
+
+                def during(event):
+                    if isinstance(event, SessionConfigured):  # a session that has not begun cannot be come back to
+                        began.set()
 
                 async def cutting():
+                    await began.wait()
                     for _ in range(5):
                         await asyncio.sleep(dice.random() * 0.08)
                         proxy.newest.cut()
 
                 cutter = asyncio.create_task(cutting())
-                got = await hear(events)
+                got = await hear(events, during)
                 cutter.cancel()
                 return got
 
@@ -299,3 +307,22 @@ def test_who_leaves_early_leaves_nothing_behind(server):
         return [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
     assert run(story()) == []
+
+
+def test_the_command_line_says_that_the_connection_was_lost_and_goes_on(server, tmp_path):
+    path = tmp_path / "talk.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(AUDIO)
+
+    async def story():
+        async with Proxy(port_of(server), cut_after=100_000) as proxy:
+            backend = Remote(proxy.url, paced=False)
+            with decode_file(path, channels=1) as audio:
+                return [message async for message in backend.messages(audio, 1, {"language": "en"})]
+
+    messages = run(story())
+    assert [message["text"] for message in messages if message["type"] == "final"] == TEXTS
+    (warning,) = [message["message"] for message in messages if message["type"] == "warning"]
+    assert warning.endswith("; trying again")
+    assert messages[-1]["totals"]["audio_ms"] == len(AUDIO) // 32
