@@ -80,7 +80,7 @@ class ClientSession:
         try:
             return _read(await self._socket.recv(), self._url)
         except ConnectionClosed as closed:
-            raise self._lost(closed) from closed
+            raise self._lost(closed, "") from closed  # who asks for one at a time may come back
 
     async def close(self) -> None:
         """Leave: the server keeps nothing for who has said so."""
@@ -96,9 +96,9 @@ class ClientSession:
         except ConnectionClosed as closed:
             raise self._lost(closed) from closed
 
-    def _lost(self, closed: ConnectionClosed) -> ConnectionFailed:
+    def _lost(self, closed: ConnectionClosed, so: str = "; what was said last may be missing") -> ConnectionFailed:
         why = f"{closed.rcvd.code} {closed.rcvd.reason}".rstrip() if closed.rcvd else "the network, or the server's end"
-        return ConnectionFailed(f"the connection to {self._url} was lost ({why}); what was said last may be missing")
+        return ConnectionFailed(f"the connection to {self._url} was lost ({why}){so}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
