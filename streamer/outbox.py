@@ -26,6 +26,9 @@ class Outbox:
         if isinstance(message, REPLACED):
             for n, waiting in enumerate(self._messages):
                 if _replaces(message, waiting):
+                    if isinstance(message, Heartbeat):  # what it calls answered has been told before it
+                        del self._messages[n]
+                        break
                     self._messages[n] = message
                     return True
         self._messages.append(message)

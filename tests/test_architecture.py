@@ -35,6 +35,10 @@ NEVER = {
     "workers/messages.py": "asyncio streamer.server streamer.settings",
     "workers/engine.py": "websockets streamer.server streamer.connection",
     "workers/tally.py": "asyncio streamer.server streamer.settings",
+    "client": f"{CONCRETE} streamer.server streamer.engine streamer.cli streamer.bench streamer.settings",
+    "client/journal.py": "asyncio websockets",
+    "client/timeline.py": "asyncio websockets",
+    "client/reading.py": "asyncio websockets",
     "vad": "asyncio websockets torch streamer.engine streamer.wires streamer.server",
 }
 
@@ -77,7 +81,7 @@ def test_only_the_door_and_the_settings_read_arguments_and_environment():
 
 
 @pytest.mark.parametrize(
-    "module", ["streamer.server", "streamer.__main__", "streamer.cli.serve", "streamer.engine.models", "streamer.local"]
+    "module", ["streamer.server", "streamer.__main__", "streamer.cli.serve", "streamer.engine.models", "streamer.local", "streamer.client"]
 )
 def test_importing_the_server_loads_no_model_library(module):
     heavy = "torch onnxruntime funasr moonshine_voice av modelscope transformers"

@@ -64,6 +64,29 @@ export class Backlog {
     this.#sent = this.#first;
   }
 
+  /**
+   * What comes after this position is to be sent again.
+   *
+   * @param {number} position
+   * @returns {boolean} false where the audio at this position is no longer kept, or has never been
+   */
+  seek(position) {
+    if (position < this.#first || position > this.#end) return false;
+    let at = this.#first;
+    this.#next = 0;
+    while (this.#next < this.#chunks.length && at + this.#chunks[this.#next].length <= position) {
+      at += this.#chunks[this.#next].length;
+      this.#next += 1;
+    }
+    if (at < position) {
+      const chunk = this.#chunks[this.#next];
+      this.#chunks.splice(this.#next, 1, chunk.subarray(0, position - at), chunk.subarray(position - at));
+      this.#next += 1;
+    }
+    this.#sent = position;
+    return true;
+  }
+
   /** @param {number} position audio before it has been answered, and need not be kept; whole chunks only */
   release(position) {
     this.#dropUntil(Math.min(position, this.#sent));

@@ -1,4 +1,4 @@
-/** A file's side of a connection: its bytes as they are, piece by piece. A lost connection begins again at the first byte. */
+/** A file's side of a connection: its bytes as they are, piece by piece. A new session begins again at the first byte. */
 
 /** Bytes per message: below any server's limit, and small enough for even progress. */
 export const PIECE_BYTES = 32 * 1024;
@@ -39,6 +39,12 @@ export class FileSource {
     this.#position = 0;
     this.answeredMs = 0;
     return this.baseMs;
+  }
+
+  /** The running session goes on. @param {number} bytes that the server has of it @returns {boolean} */
+  seek(bytes) {
+    this.#position = bytes;
+    return true;
   }
 
   /** @returns {Promise<ArrayBuffer | null>} rejects when the file has become unreadable */

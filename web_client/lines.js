@@ -20,6 +20,7 @@ export function reduceLines(lines, message) {
     case 'session.created':
       return message.notice ? add(lines, 'notice', message.notice, { lasting: true }) : lines;
     case 'session.opened':
+    case 'session.resumed':
       return lines.filter((line) => !line.passing);
     case 'warning':
       return add(lines, 'warning', message.message, { lasting: true });

@@ -64,6 +64,11 @@ export class MicrophoneSource {
     return this.#transcriptMs(this.#origin);
   }
 
+  /** The running session goes on. @param {number} bytes that the server has of it @returns {boolean} false where what follows is gone */
+  seek(bytes) {
+    return this.backlog.seek(this.#origin + bytes / Int16Array.BYTES_PER_ELEMENT);
+  }
+
   /** @returns {Int16Array | null} */
   next() {
     return this.backlog.next();

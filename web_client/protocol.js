@@ -33,13 +33,14 @@ export function decode(text) {
   const message = parse(text);
   switch (message?.type) {
     case 'session.created':
-      return { notice: null, model: '', device: '', ...message, capabilities: { languages: [], ...message.capabilities } };
+      return { notice: null, model: '', device: '', resume_token: null, limits: {}, ...message, capabilities: { languages: [], ...message.capabilities } };
     case 'partial':
       return { language: null, emotion: null, events: [], ...message };
     case 'final':
       return { text: '', words: [], language: null, emotion: null, events: [], confidence: null, ...message };
     case 'error':
       return { segment: null, fatal: false, ...message };
+    case 'session.resumed':
     case 'session.configured':
     case 'speech.started':
     case 'speech.ended':

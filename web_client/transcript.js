@@ -4,7 +4,7 @@
  * Messages are the server's own (protocol.js) and the page's: `session.opened {offset_ms}`, `session.lost`, `session.over`,
  * `audio.lost {begin_ms, end_ms}`, `page.begun`, `page.cleared`, `page.restored`, and those of page-state.js and lines.js.
  *
- * Session times begin at 0 with every connection; `offset_ms` of `session.opened` is where that lies in the transcript.
+ * Session times begin at 0 with every session; `offset_ms` of `session.opened` is where that lies in the transcript.
  */
 
 import { duration } from './clock.js';
@@ -53,6 +53,8 @@ function reduceTranscript(state, message) {
       return openSession(state, message.offset_ms);
     case 'session.lost':
       return { ...state, open: state.open.map((open) => ({ ...open, orphan: true })) };
+    case 'session.resumed':
+      return { ...state, open: state.open.map((open) => ({ ...open, orphan: false })) };
     case 'session.over':
       return settle({ ...state, open: [] }, state.open);
     case 'speech.started':

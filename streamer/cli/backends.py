@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import suppress
 from itertools import count
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -11,22 +10,22 @@ from typing import Any, Final, Protocol, Self
 import numpy as np
 
 from streamer.cli.build import builds
-from streamer.client import ClientSession, connect
+from streamer.client import Patience, Reconnecting, SessionFailed, transcribe
 from streamer.core import events
 from streamer.core.events import SAMPLE_RATE, AudioFormat, Start
 from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Scheduling
-from streamer.errors import ConfigurationError, ConnectionFailed, ProcessError
+from streamer.errors import ConfigurationError, ProcessError
 from streamer.local import transcribe_stream
 from streamer.media import FileAudio
 from streamer.server import Server
 from streamer.settings import Settings
 from streamer.vad.choose import choose_judge
-from streamer.wires.native import Native
+from streamer.wires.native import MESSAGE_TYPES, Native
 
 AT_ONCE: Final = 4  # files side by side: enough to fill batches while one file's decoder or voice detector is slow
-SLICE: Final = SAMPLE_RATE // 10  # samples in what a microphone sends at a time
+PATIENCE: Final = Patience(give_up_s=60.0)  # with a server that was there when the file began
 
 Messages = AsyncGenerator[dict[str, Any], None]
 
@@ -99,40 +98,17 @@ class Remote:
         """Each session closes its own connection."""
 
     async def messages(self, audio: FileAudio, channels: int, start: Mapping[str, Any]) -> Messages:
-        async with connect(self._url, start={"sample_rate": SAMPLE_RATE, "channels": channels, **start}) as session:
-            yield dict(session.created)
-            sending = asyncio.create_task(self._send(session, audio, channels))
+        wire = Native()
+        options = {"sample_rate": SAMPLE_RATE, "channels": channels, **start}
+        async with transcribe(self._url, pcm(audio), realtime=self._paced, patience=PATIENCE, **options) as session:
             try:
-                async for message in session:
-                    yield message
-            finally:
-                sending.cancel()
-                with suppress(asyncio.CancelledError):
-                    await sending
-
-    async def _send(self, session: ClientSession, audio: FileAudio, channels: int) -> None:
-        # Whoever reads the session notices a lost connection as well, and knows why it was lost.
-        with suppress(ConnectionFailed):
-            try:
-                await (self._send_paced if self._paced else self._send_fast)(session, audio, channels)
-            finally:
-                await session.stop()
-
-    async def _send_fast(self, session: ClientSession, audio: FileAudio, channels: int) -> None:
-        async for data in pcm(audio):
-            await session.send_audio(data)
-
-    async def _send_paced(self, session: ClientSession, audio: FileAudio, channels: int) -> None:
-        clock = asyncio.get_running_loop().time
-        size = 2 * channels * SLICE
-        begin, sent = clock(), 0
-        async for data in pcm(audio):
-            for at in range(0, len(data), size):
-                piece = data[at : at + size]
-                sent += len(piece)
-                # A microphone has a sound when it is over, and does not wait for a late one to send the next.
-                await asyncio.sleep(begin + sent / (2 * channels * SAMPLE_RATE) - clock())
-                await session.send_audio(piece)
+                async for event in session:
+                    if type(event) in MESSAGE_TYPES:
+                        yield json.loads(wire.encode(event)[0])
+                    elif isinstance(event, Reconnecting):
+                        yield {"type": "warning", "message": f"{event.reason}; trying again"}
+            except SessionFailed:
+                return  # the error was among the messages
 
 
 class SelfServed(Remote):

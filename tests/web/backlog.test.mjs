@@ -40,6 +40,21 @@ test('after a rewind everything unanswered comes again', () => {
   assert.deepEqual([backlog.first, drain(backlog)], [960, [2, 3, 4]]);
 });
 
+test('it can be gone on with at any sample that is kept, and at no other', () => {
+  const backlog = new Backlog();
+  fill(backlog, 0, 4);
+  drain(backlog);
+  backlog.release(480);
+  assert.deepEqual([backlog.seek(479), backlog.seek(4 * 480 + 1)], [false, false]);
+  assert.equal(backlog.seek(2 * 480), true);
+  assert.deepEqual([backlog.waiting, drain(backlog)], [960, [2, 3]]);
+  assert.equal(backlog.seek(480 + 100), true);
+  assert.equal(backlog.waiting, 3 * 480 - 100);
+  assert.deepEqual([backlog.next().length, drain(backlog)], [380, [2, 3]]);
+  assert.equal(backlog.seek(4 * 480), true);
+  assert.deepEqual(drain(backlog), []);
+});
+
 test('nothing is released before it was sent', () => {
   const backlog = new Backlog();
   fill(backlog, 0, 3);

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 
+import { Backlog } from '../../web_client/backlog.js';
 import { Connection, backoff } from '../../web_client/connection.js';
 import { FileSource } from '../../web_client/file-source.js';
 import { MicrophoneSource } from '../../web_client/microphone-source.js';
@@ -65,9 +66,11 @@ function pass(ms) {
 /** Lets promises that are ready go on. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
-function connect(source) {
+function connect(source, options = {}) {
   const told = [];
-  const connection = new Connection({ url: 'ws://x/ws', source, settings: () => ({ language: 'en' }), tell: (message) => told.push(message), Socket: FakeSocket });
+  const connection = new Connection({
+    url: 'ws://x/ws', source, settings: () => ({ language: 'en' }), tell: (message) => told.push(message), Socket: FakeSocket, isUp: async () => false, ...options,
+  });
   connection.open();
   return { connection, phases: () => told.filter((m) => m.type === 'page.phase').map((m) => m.name), types: () => told.map((m) => m.type), told };
 }
@@ -92,7 +95,7 @@ test('the first words are start, with format and settings, and audio follows the
   const run = { source, ...connect(source) };
   await speak(run, 2);
   sockets[0].receive('session.created');
-  assert.deepEqual(sockets[0].sent, [{ type: 'start', format: 'pcm_s16le', sample_rate: 16000, channels: 1, language: 'en' }]);
+  assert.deepEqual(sockets[0].sent, [{ type: 'start', format: 'pcm_s16le', sample_rate: 16000, channels: 1, language: 'en', resume: true }]);
   sockets[0].receive('session.configured');
   await settle();
   assert.deepEqual(audioOf(sockets[0]), [0, 1]);
@@ -254,7 +257,7 @@ test('a file goes out in pieces of 32 KiB as a container, then stop; after a los
   const run = connect(new FileSource(new Blob([new Uint8Array(70_000)]), 5000));
   sockets[0].greet();
   for (let i = 0; i < 20; i += 1) await settle();
-  assert.deepEqual(sockets[0].sent[0], { type: 'start', format: 'container', language: 'en' });
+  assert.deepEqual(sockets[0].sent[0], { type: 'start', format: 'container', language: 'en', resume: true });
   assert.deepEqual(sockets[0].sent.slice(1, -1).map((piece) => piece.byteLength), [32768, 32768, 4464]);
   assert.deepEqual(sockets[0].sent.at(-1), { type: 'stop' });
   sockets[0].lose();
@@ -272,4 +275,131 @@ test('a file that vanishes while it is read ends with a sentence', async () => {
   await settle();
   assert.equal(run.told.find((m) => m.type === 'page.said').text, 'The file could not be read to its end (it was moved). Choose it again.');
   assert.deepEqual(sockets[0].sent.at(-1), { type: 'stop' });
+});
+
+/** A session that the server keeps for a while. */
+function resumable(source = new MicrophoneSource(0), options = {}) {
+  const run = { source, ...connect(source, options) };
+  sockets[0].receive('session.created', { model: 'm', capabilities: {}, resume_token: 'T?&', limits: { resume_window_s: 30 }, seq: 1 });
+  sockets[0].receive('session.configured', { seq: 2 });
+  return run;
+}
+
+test('after a loss it goes on with the same session: what the server has is not sent again, and nothing opens anew', async () => {
+  const run = resumable();
+  await speak(run, 4);
+  sockets[0].receive('speech.started', { segment: 0, begin_ms: 0, seq: 3 });
+  sockets[0].lose();
+  await speak(run, 1);
+  pass(1000);
+  assert.equal(sockets[1].url, 'ws://x/ws?resume=T%3F%26&after=3');
+  sockets[1].receive('session.resumed', { after: 3, received_bytes: 960 + 100, received_messages: 1, seq: 3 });
+  await settle();
+  assert.deepEqual(sockets[1].sent.map((piece) => [piece[0], piece.length]), [[1, 430], [2, 480], [3, 480], [0, 480]]);
+  assert.deepEqual(run.phases().at(-1), 'listening');
+  assert.equal(run.types().filter((type) => type === 'session.opened').length, 1);
+  sockets[1].receive('speech.started', { segment: 0, begin_ms: 0, seq: 3 });
+  sockets[1].receive('final', { segment: 0, begin_ms: 0, end_ms: 90, seq: 4 });
+  assert.deepEqual(run.types().slice(-1), ['final']);
+  assert.equal(run.types().filter((type) => type === 'speech.started').length, 1);
+});
+
+test('messages that the server lacks are said again, but no keepalive', async () => {
+  const run = resumable();
+  run.connection.configure({ language: 'ja' });
+  now += 11_000;
+  sockets[0].receive('heartbeat', { processed_ms: 0, seq: 3 });
+  run.connection.push();
+  assert.deepEqual(sockets[0].sent.at(-1), { type: 'keepalive' });
+  run.connection.finish();
+  await settle();
+  sockets[0].lose();
+  run.connection.configure({ language: 'ko' });
+  pass(1000);
+  sockets[1].receive('session.resumed', { received_bytes: 0, received_messages: 1, seq: 3 });
+  await settle();
+  assert.deepEqual(sockets[1].sent, [{ type: 'configure', language: 'ja' }, { type: 'configure', language: 'ko' }, { type: 'stop' }]);
+  assert.equal(run.phases().at(-1), 'finishing');
+});
+
+test('a stop that the server has is not said again', async () => {
+  const run = resumable();
+  run.connection.finish();
+  await settle();
+  sockets[0].lose();
+  pass(1000);
+  sockets[1].receive('session.resumed', { received_bytes: 0, received_messages: 2, seq: 2 });
+  sockets[1].receive('closed', { reason: 'stop', totals: {}, seq: 3 });
+  await settle();
+  assert.deepEqual([sockets[1].sent, run.phases().at(-1)], [[], 'stopped']);
+});
+
+test('a file goes on from the very byte', async () => {
+  const run = resumable(new FileSource(new Blob([new Uint8Array(70_000)]), 0));
+  for (let i = 0; i < 20; i += 1) await settle();
+  sockets[0].lose();
+  pass(1000);
+  sockets[1].receive('session.resumed', { received_bytes: 32768, received_messages: 1, seq: 2 });
+  for (let i = 0; i < 20; i += 1) await settle();
+  assert.deepEqual(sockets[1].sent.slice(0, -1).map((piece) => piece.byteLength), [32768, 4464]);
+  assert.deepEqual(sockets[1].sent.at(-1), { type: 'stop' });
+  run.connection.abandon();
+});
+
+test('where the server answers and does not let us back in, a new session begins at once with what is unanswered', async () => {
+  const run = resumable(new MicrophoneSource(0), { isUp: async (url) => url === 'ws://x/ws' });
+  await speak(run, 2);
+  sockets[0].lose();
+  pass(1000);
+  sockets[1].lose(); // HTTP 410, which a browser does not tell
+  await settle();
+  assert.deepEqual(sockets.slice(1).map(({ url }) => url), ['ws://x/ws?resume=T%3F%26&after=2', 'ws://x/ws']);
+  sockets[2].greet();
+  await settle();
+  assert.deepEqual(audioOf(sockets[2]), [0, 1]);
+});
+
+test('while nothing answers it tries to go on for as long as the server waits, and then begins anew', async () => {
+  const run = resumable();
+  sockets[0].lose();
+  for (let i = 0; i < 45; i += 1) {
+    pass(1000);
+    if (sockets.at(-1).readyState === 1) sockets.at(-1).lose();
+    await settle();
+  }
+  const urls = sockets.slice(1).map(({ url }) => url);
+  assert.ok(urls.filter((url) => url.includes('resume')).length >= 3);
+  assert.equal(urls.at(-1), 'ws://x/ws');
+  run.connection.abandon();
+});
+
+test('a socket that was lost is left alone until the next one is in use: closing it would end the session', async () => {
+  const run = resumable();
+  pass(13_000);
+  assert.equal(sockets[0].readyState, 1);
+  pass(1000);
+  sockets[1].receive('session.resumed', { received_bytes: 0, received_messages: 1, seq: 2 });
+  assert.equal(sockets[0].readyState, 3);
+  run.connection.abandon();
+  assert.equal(sockets[1].readyState, 3);
+});
+
+test('a session that the server itself has ended is not asked for again', async () => {
+  const run = resumable();
+  sockets[0].receive('closed', { reason: 'going_away', totals: {}, seq: 3 });
+  sockets[0].lose(1001);
+  pass(1000);
+  assert.equal(sockets[1].url, 'ws://x/ws');
+  run.connection.abandon();
+});
+
+test('audio that was given up while the server was away cannot be skipped in the same session', async () => {
+  const run = resumable(new MicrophoneSource(0, new Backlog(480 * 2)));
+  sockets[0].lose();
+  await speak(run, 3);
+  pass(1000);
+  sockets[1].receive('session.resumed', { received_bytes: 0, received_messages: 1, seq: 2 });
+  pass(1000);
+  assert.equal(sockets[2].url, 'ws://x/ws');
+  run.connection.abandon();
 });

@@ -38,9 +38,26 @@ class Client:
     texts: list[dict[str, Any]] = field(default_factory=list)
     audio: bytearray = field(default_factory=bytearray)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    seq: int = 0
+
+    @property
+    def resumes(self) -> str | None:
+        """The query of a client that comes back to its session."""
+        query = self.socket.request.path.partition("?")[2] if self.socket.request else ""
+        return query if "resume=" in query else None
 
     async def send(self, kind: str, /, **fields: Any) -> None:
-        await self.socket.send(json.dumps({"type": kind, **fields}))
+        self.seq += kind != "session.resumed"
+        await self.socket.send(json.dumps({"type": kind, "seq": self.seq, **fields}))
+
+    async def go_on(self, *earlier: "Client") -> None:
+        """The session of these sockets goes on."""
+        self.seq = earlier[-1].seq
+        received = {
+            "received_bytes": sum(len(client.audio) for client in earlier),
+            "received_messages": sum(len(client.texts) for client in earlier),
+        }
+        await self.send("session.resumed", session_id="s", after=self.seq, **received)
 
     async def partial(self, segment: int, revision: int, stable: str, unstable: str, **fields: Any) -> None:
         times = {"begin_ms": 0, "end_ms": 1000, "audio_end_ms": 1000, "queue_ms": 0, "decode_ms": 0, "channel": 0, "language": None}
@@ -96,9 +113,13 @@ async def obedient(client: Client) -> None:
 
 
 class FakeServer:
-    """Use as a context manager. ``script`` runs for each connection that sends ``start``; ``created`` changes its greeting."""
+    """Use as a context manager. ``script`` runs for each connection; ``created`` changes its greeting, and ``gone`` answers 410.
+
+    With a ``resume_token`` in ``created`` clients come back to their session, which then greets them itself with ``go_on``.
+    """
 
     def __init__(self) -> None:
+        self.gone = False
         self.script: Script = obedient
         self.created: dict[str, Any] = {}
         self.clients: list[Client] = []
@@ -153,7 +174,8 @@ class FakeServer:
     async def _play(self, client: Client) -> None:
         greeting = {"session_id": "s", "protocol": 1, "server": "fake", "model": "SenseVoiceSmall", "device": "cpu", "capabilities": RICH}
         with suppress(ConnectionClosed):
-            await client.send("session.created", **greeting | {"notice": None, "limits": {}} | self.created)
+            if not client.resumes:
+                await client.send("session.created", **greeting | {"notice": None, "limits": {}} | self.created)
             await self.script(client)
 
     async def _read(self, client: Client) -> None:
@@ -165,9 +187,11 @@ class FakeServer:
             client.changed.set()
 
     def _respond(self, _: ServerConnection, request: Request) -> Response | None:
-        if request.path == "/ws":
-            return None
-        path = request.path.partition("?")[0]
+        path, _, query = request.path.partition("?")
+        if path == "/ws":
+            return respond(HTTPStatus.GONE, "The session is over.") if self.gone and "resume=" in query else None
+        if path == "/healthz":
+            return respond(HTTPStatus.OK, "alive")
         if path == "/access":
             return respond(HTTPStatus.OK, '{"allowed": true, "why": null, "keyed": false}', "application/json")
         return self._pages.get(path) or respond(HTTPStatus.NOT_FOUND, "There is no such page.")

@@ -13,7 +13,7 @@ test('what is sent is one JSON object with a type', () => {
 });
 
 test('every message of the protocol is read, with the wire’s own names', () => {
-  const types = ['session.created', 'session.configured', 'speech.started', 'partial', 'speech.ended', 'final', 'sound', 'flushed',
+  const types = ['session.created', 'session.resumed', 'session.configured', 'speech.started', 'partial', 'speech.ended', 'final', 'sound', 'flushed',
     'heartbeat', 'warning', 'error', 'closed'];
   for (const type of types) assert.equal(decode(JSON.stringify({ type, begin_ms: 7 })).begin_ms, 7);
 });

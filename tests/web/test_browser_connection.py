@@ -35,7 +35,9 @@ def test_nothing_is_lost_when_the_socket_drops_and_nothing_is_said_twice(server,
     page = open_page()
     page.get_by_role("button", name="Start").click()
     expect(page.locator("#open .stable")).to_have_text("Two, ")
+    dock = page.locator(".dock").bounding_box()
     expect(page.locator("#status")).to_have_text(KEPT)
+    assert page.locator(".dock").bounding_box() == dock, "nothing on the page moves"
     expect(page.locator("#open .stable")).to_have_text("Two, ")
     expect(page.locator("#items p")).to_have_text(["One.", "Two, unbroken."])
     expect(page.locator("#open li")).to_have_count(0)
@@ -48,6 +50,71 @@ def test_nothing_is_lost_when_the_socket_drops_and_nothing_is_said_twice(server,
     assert offset == 900 * 32, "the second session begins where the first was answered"
     assert second.startswith(first[offset:])
     assert_continuous(first[:offset] + second)
+
+
+def test_a_session_that_the_server_keeps_goes_on_where_it_was(server, open_page):
+    server.created = {"resume_token": "T", "limits": {"resume_window_s": 30}}
+
+    async def script(client):
+        if client.resumes:
+            lost = server.sessions[0]
+            assert client.resumes == f"resume=T&after={lost.seq}"
+            await client.go_on(lost)
+            await client.until(lambda client: heard_ms(client) > 3000)
+            await client.partial(0, 1, "Two, un", "broken", begin_ms=100, end_ms=1700)
+            await client.until(lambda client: heard_ms(client) > 6000)
+            await client.final(0, "Two, unbroken.", begin_ms=100, end_ms=1900)
+            await client.stop()
+        elif server.sessions:
+            client.drop()  # a page that begins anew
+        else:
+            await client.start()
+            await client.send("speech.started", segment=0, channel=0, begin_ms=100)
+            await client.until(lambda client: heard_ms(client) > 1000)
+            await client.partial(0, 0, "Two, ", "un", begin_ms=100, end_ms=1000)
+            await asyncio.sleep(0.2)
+            client.drop()
+
+    server.script = script
+    page = open_page()
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#open .stable")).to_have_text("Two, ")
+    page.locator("#open li").evaluate("element => { element.dataset.mark = 'same' }")
+    expect(page.locator("#open .stable")).to_have_text("Two, un")
+    expect(page.locator("#open li")).to_have_attribute("data-mark", "same")
+    expect(page.locator("#open li.orphan")).to_have_count(0)
+    expect(page.locator("#items p")).to_have_text(["Two, unbroken."])
+    expect(page.locator("#status")).to_have_text("Listening")
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_have_text("Stopped")
+    assert len(server.sessions) == 1
+    assert_continuous(b"".join(bytes(client.audio) for client in server.clients))
+    assert [text["type"] for text in server.clients[-1].texts] == ["stop"]
+
+
+def test_where_the_session_is_over_the_page_begins_a_new_one(server, open_page):
+    server.created = {"resume_token": "T", "limits": {"resume_window_s": 30}}
+    server.gone = True
+
+    async def script(client):
+        await client.start()
+        await client.until(lambda client: heard_ms(client) > 1000)
+        if len(server.sessions) == 1:
+            client.drop()
+            return
+        await client.until(lambda client: heard_ms(client) > 4000)
+        await client.final(0, "All again.", begin_ms=0, end_ms=900)
+        await client.stop()
+
+    server.script = script
+    page = open_page()
+    page.get_by_role("button", name="Start").click()
+    expect(page.locator("#items p")).to_have_text(["All again."])
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#status")).to_have_text("Stopped")
+    first, second = (bytes(client.audio) for client in server.sessions)
+    assert second.startswith(first)
+    assert_continuous(second)
 
 
 def heard_ms(client):

@@ -99,7 +99,7 @@ def test_a_file_is_sent_as_it_is_and_its_words_appear_like_spoken_ones(server, o
     server.call(server.sessions[0].changed.set)
     expect(page.locator("#status")).to_have_text("Stopped")
     session = server.sessions[0]
-    assert session.texts == [{"type": "start", "format": "container", "language": "auto"}, {"type": "stop"}]
+    assert session.texts == [{"type": "start", "format": "container", "language": "auto", "resume": True}, {"type": "stop"}]
     assert bytes(session.audio) == file.read_bytes()
 
 

@@ -79,6 +79,15 @@ test('a second session goes on in times and ids where the first ended', () => {
   assert.equal(endOf(state), 60500);
 });
 
+test('a session that is gone on with has lost nothing: what was open goes on where it stands', () => {
+  const lost = after(opened, started, partial({ revision: 4, stable: 'to be' }), { type: 'session.lost' });
+  assert.equal(lost.open[0].orphan, true);
+  const resumed = reduce(lost, { type: 'session.resumed', after: 3 });
+  assert.deepEqual([openTexts(resumed), resumed.open[0].orphan, resumed.session], [['to be|'], false, 1]);
+  const spoken = reduce(resumed, partial({ revision: 5, stable: 'to be or' }));
+  assert.deepEqual(openTexts(spoken), ['to be or|']);
+});
+
 test('what a lost session left open stays in sight until the next one has reached it', () => {
   const lost = after(opened, final({ end_ms: 1000 }), { ...started, segment: 1, begin_ms: 2000 },
     partial({ segment: 1, stable: 'to be', begin_ms: 2000, end_ms: 3000 }), { type: 'session.lost' });

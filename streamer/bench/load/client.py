@@ -1,4 +1,4 @@
-"""One client: speaks on an absolute clock, and notes what comes and when."""
+"""One client: speaks on an absolute clock, and notes what comes and when. On one bare socket, so that a lost one counts as lost."""
 
 import asyncio
 from collections.abc import Mapping
