@@ -162,7 +162,7 @@ def test_a_stop_while_the_server_is_away_still_brings_the_last_words(server, ope
 
 def test_a_full_server_says_so_is_tried_again_and_forgets_it_when_there_is_room(server, open_page):
     async def script(client):
-        if len(server.clients) == 2:
+        if 2 <= len(server.clients) <= 4:  # for as long as anybody needs to read it
             await client.send("error", code="server_full", message="This server has no room. Try later.", fatal=True, segment=None)
             await client.socket.close(1013)
             return
