@@ -56,6 +56,9 @@ class Limits:
     """Bounds of one server, each with its unit."""
 
     max_sessions: int = 1_000
+    max_queue_s: float = 3.0
+    """How long the engine may take for what waits before newcomers are refused; 0 refuses nobody for it. Refreshes are ten times as late
+    as they should be then, and less frequent: who is let in now would be served as badly as those who are in."""
     max_message_bytes: int = 1 << 20
     """32 s of 16 kHz audio; a larger frame is closed with 1009."""
     idle_timeout_s: int = 60

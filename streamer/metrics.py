@@ -21,6 +21,7 @@ class EngineMetrics:
         self.registry = registry = CollectorRegistry()
         ProcessCollector(registry=registry)  # processor time and memory
         self.queue = Gauge("streamer_queue_audio_seconds", "Audio that waits for the engine", registry=registry)
+        self.delay = Gauge("streamer_queue_delay_seconds", "How long new jobs would wait for the engine", registry=registry)
         self.jobs = Counter("streamer_jobs_total", "Jobs decoded", ["kind"], registry=registry)
         self.wait = Histogram("streamer_queue_seconds", "A job's wait for the engine", buckets=_SECONDS, registry=registry)
         self.decode = Histogram("streamer_decode_seconds", "One batch in the engine", buckets=_SECONDS, registry=registry)

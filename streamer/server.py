@@ -110,6 +110,7 @@ class Server:
         self.metrics.followers.set_function(lambda: len(self._following))
         self.metrics.ready.set_function(lambda: float(self.ready))
         self.metrics.queue.set_function(lambda: self.scheduler.queued_ms / 1000)
+        self.metrics.delay.set_function(lambda: self.scheduler.delay_s)
         self._server = await self._serve_sockets(self._port)
         self._port = _port(self._server)
         for name, port in self._listen.items():
@@ -326,6 +327,9 @@ class Server:
             )
         if not returns and self._company.sessions(len(self._connections)) >= self._limits.max_sessions:
             return "server_full", f"all {self._limits.max_sessions} sessions are taken; try again later"
+        delay, most_s = self.scheduler.delay_s, self._limits.max_queue_s
+        if not returns and delay > most_s > 0:
+            return "overloaded", f"the engine is {delay:.1f} s behind, at most {most_s:g} s are allowed; try again later"
         return None
 
     def _readiness(self) -> Response:

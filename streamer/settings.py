@@ -4,7 +4,7 @@ Each piece is defined beside the code it governs; here they are composed. An opt
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -61,6 +61,16 @@ class Variable:
 def _integer(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         value = int(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
         if not low <= value <= high:
             raise ValueError(text)
         return value
@@ -134,6 +144,14 @@ VARIABLES: Final = (
         "STREAMER_MAX_SESSIONS", "max_sessions", str(Limits().max_sessions), "sessions at a time", _integer(1, 100_000), "1 to 100000"
     ),
     Variable(
+        "STREAMER_MAX_QUEUE_S",
+        "max_queue_s",
+        f"{Limits().max_queue_s:g}",
+        "seconds the engine may be behind before new sessions are refused; 0 for no bound",
+        _number(0, 3_600),
+        "0 to 3600",
+    ),
+    Variable(
         "STREAMER_IDLE_TIMEOUT_S",
         "idle_timeout_s",
         str(Limits().idle_timeout_s),
@@ -176,7 +194,7 @@ def read_settings(environment: Mapping[str, str], home: Path) -> Settings:
         foreign_caches=_foreign_caches(environment, home),
         offline=values.pop("offline", False),
     )
-    limits = Limits(**{name: values.pop(name) for name in ("max_sessions", "idle_timeout_s", "resume_s", "drain_s") if name in values})
+    limits = Limits(**{limit.name: values.pop(limit.name) for limit in fields(Limits) if limit.name in values})
     return Settings(models=models, limits=limits, **values)
 
 

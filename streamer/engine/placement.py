@@ -56,6 +56,12 @@ class Placement:
     def queued_jobs(self) -> int:
         return sum(device.queued_jobs for device in self.devices)
 
+    @property
+    def delay_s(self) -> float:
+        """Where a newcomer would wait the least."""
+        best = self.health
+        return min(device.delay_s for device in self.devices if device.health is best)
+
     def start(self) -> None:
         for device in self.devices:
             device.start()

@@ -24,6 +24,7 @@ from streamer.core.events import SAMPLE_RATE, Job, JobKind
 from streamer.engine import BatchLimits
 
 MAX_JOBS: Final = 4096  # at 300 ms of partial cadence, what about a thousand talking sessions ask for in a second
+SHARE: Final = 10 * SAMPLE_RATE  # of what one session has waiting counts for others: sessions take turns, so a file's backlog is its own
 DROPPABLE: Final = (JobKind.SOUND, JobKind.PARTIAL, JobKind.SPECULATIVE)  # least urgent first
 
 
@@ -82,7 +83,10 @@ class JobQueue:
         self._next: dict[JobKind, dict[str, int]] = {kind: {} for kind in JobKind}  # turn of a session's next job
         self._led = JobKind.FINAL  # the last batch
         self._count = self._length = 0
+        self._samples_of: dict[str, int] = {}
         self.audio_samples = 0
+        self.due_samples = 0
+        """What a newcomer would find before it: at most ``SHARE`` of each session."""
 
     def __len__(self) -> int:
         return self._length
@@ -173,7 +177,7 @@ class JobQueue:
         insort(self._lines[kind][entry.bucket], entry, key=_place)
         self._of_session[job.session][number] = entry
         self._length += 1
-        self.audio_samples += entry.samples
+        self._weigh(entry, entry.samples)
 
     def _least_urgent(self) -> Entry | None:
         for kind in DROPPABLE:
@@ -200,7 +204,17 @@ class JobQueue:
         if not mine:
             del self._of_session[entry.job.session]
         self._length -= 1
-        self.audio_samples -= entry.samples
+        self._weigh(entry, -entry.samples)
+
+    def _weigh(self, entry: Entry, samples: int) -> None:
+        self.audio_samples += samples
+        if entry.kind is JobKind.SOUND:  # nobody waits behind one
+            return
+        session = entry.job.session
+        before = self._samples_of.pop(session, 0)
+        self.due_samples += min(before + samples, SHARE) - min(before, SHARE)
+        if before + samples:
+            self._samples_of[session] = before + samples
 
 
 def _same_segment(a: Job, b: Job) -> bool:

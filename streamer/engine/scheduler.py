@@ -25,6 +25,7 @@ Deliver = Callable[[Callable[[], None]], object]
 """Runs a function where answers belong: ``loop.call_soon_threadsafe``."""
 
 RESTART_PAUSE_S: Final = (0.1, 1.0, 5.0, 15.0)  # after the first, second … death in a row
+FADING: Final = 0.95  # of what earlier batches count for the speed, with each one more
 MAX_TRIES: Final = 2  # a job that was in the hands of two threads that died is given up
 
 
@@ -74,6 +75,7 @@ class Scheduler:
         self.warm_up: WarmUp | None = None
         self.failure: Exception | None = None
         """Why the engine could not be built the first time."""
+        self._spent_s = self._decoded_s = 0.0  # of late
         self._thread = threading.Thread(target=self._supervise, name="engine", daemon=True)
 
     def start(self) -> None:
@@ -99,6 +101,13 @@ class Scheduler:
     def queued_jobs(self) -> int:
         with self._wake:
             return len(self._queue) if self._queue else len(self._early)
+
+    @property
+    def delay_s(self) -> float:
+        """How long a newcomer's jobs would wait, by the speed of late."""
+        with self._wake:
+            due_s = self._queue.due_samples / SAMPLE_RATE if self._queue else 0.0
+            return due_s * self._spent_s / self._decoded_s if self._decoded_s else 0.0
 
     def submit(self, job: Job, answered: Answered) -> None:
         """Queue a job; ``answered`` is called exactly once."""
@@ -224,6 +233,8 @@ class Scheduler:
                     answer = replace(answer, queue_ms=(began - entry.since) * 1000, decode_ms=decode_ms)
                 self._answer(answer)
             batch, self._running = self._running, []
+            self._spent_s = FADING * self._spent_s + decode_ms / 1000
+            self._decoded_s = FADING * self._decoded_s + sum(entry.samples for entry in batch) / SAMPLE_RATE
         self._observe(_measure(batch, began, decode_ms, engine.batch_limits))
         return True
 

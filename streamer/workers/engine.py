@@ -164,7 +164,7 @@ class EngineHost:
         return pack(Kind.STATE, scheduler.health.value, *told)
 
     def load(self) -> bytes:
-        return pack(Kind.LOAD, self.scheduler.queued_ms, self.scheduler.queued_jobs)
+        return pack(Kind.LOAD, self.scheduler.queued_ms, self.scheduler.queued_jobs, self.scheduler.delay_s)
 
     async def until_left(self) -> None:
         """Until no gateway is connected."""

@@ -212,3 +212,13 @@ def test_seconds_that_a_batch_is_to_an_engine():
     assert LIMITS.decoded_s([1.0, 2.0, 4.0]) == 12.0
     assert PACKED.decoded_s([1.0, 2.0, 4.0]) == 7.0
     assert LIMITS.decoded_s([]) == PACKED.decoded_s([]) == 0
+
+
+def test_of_a_backlog_only_a_share_is_before_a_newcomer():
+    waiting = queue(*(job(F, "a", n, seconds=8.0) for n in range(5)), job(P, "b", seconds=2.0), job(N, "c", seconds=3.0))
+    assert (waiting.audio_samples, waiting.due_samples) == (45 * 16_000, 12 * 16_000)
+    waiting.discard("b")
+    assert waiting.due_samples == 10 * 16_000
+    while waiting.take():
+        pass
+    assert (waiting.audio_samples, waiting.due_samples) == (0, 0)

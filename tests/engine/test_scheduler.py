@@ -65,6 +65,24 @@ def test_jobs_are_answered_with_the_time_they_waited_and_took(running):
     assert (answer.queue_ms, answer.decode_ms) == (1.0, 1.0)
 
 
+def test_what_waits_is_reckoned_by_the_speed_of_late(running):
+    ticks = iter(n / 2 for n in range(100))  # half a second for each batch
+    engine = Gate()
+    scheduler, answers, warm = running(lambda: engine, clock=lambda: next(ticks))
+    assert warm.wait(10)
+    assert scheduler.delay_s == 0.0
+    engine.go.release()
+    scheduler.submit(job(seconds=2.0), answers.put)
+    answers.get(timeout=10)
+    scheduler.submit(job(session="b", seconds=2.0), answers.put)
+    for _ in range(2):
+        assert engine.entered.acquire(timeout=10)
+    scheduler.submit(job(session="c", seconds=6.0), answers.put)
+
+    assert scheduler.delay_s == 1.5
+    engine.go.release(5)
+
+
 def test_the_engine_lives_in_one_thread(running):
     engines = []
     scheduler, answers, warm = running(lambda: engines.append(Gate()) or engines[-1])
