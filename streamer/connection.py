@@ -35,7 +35,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.engine.scheduling import Scheduling
-from streamer.errors import IdleTimeout, SlowReader
+from streamer.errors import IdleTimeout, SessionError, SessionTooLong, SlowReader
 from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.outbox import REPLACED, Outbox, Unconfirmed
@@ -48,6 +48,7 @@ from streamer.wires.native import MESSAGE_TYPES
 
 logger: Final = logging.getLogger(__name__)
 
+BURST_S: Final = 5.0  # of messages at the allowed rate may come at once
 CONFIRM_S: Final = 60.0  # for a pong; a client that needs longer is told again what it may have seen
 
 
@@ -66,6 +67,10 @@ class Limits:
     heartbeat_s: float = 5.0
     backlog_s: float = 60.0
     """Audio a session may be owed before its socket is no longer read."""
+    messages_per_s: int = 1_000
+    """Of one client, which waits beyond it: packets of 20 ms are 50 a second, and each message costs some 15 µs however small it is."""
+    max_session_s: int = 0
+    """For a session from its beginning to its end; 0 is for ever."""
     max_followers: int = 1_000
     """Sockets that follow calls."""
     outbox_messages: int = 1_000
@@ -118,7 +123,8 @@ class Connection:
         self._created: SessionCreated | None = None
         self._audio_ms = self._received_bytes = self._received_messages = 0
         self._heard: float | None = None  # since when the reader waits; not while it is at work
-        self._idle = self._writing = False
+        self._deaf = self._writing = False  # deaf: nothing the client says counts any more
+        self._paid_until = 0.0  # for the messages that have come, at the allowed rate
         self._over = asyncio.Event()  # the session is
         self.done = asyncio.Event()
         """Set when the last message has been written, or nobody reads any more."""
@@ -144,7 +150,9 @@ class Connection:
     async def run(self) -> None:
         """Serve the client until either side is done, over as many sockets as it takes. Never raises for what a client does."""
         logger.info("session %s opened from %s", self.id, self._socket.peer)
-        tasks = [asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in (self._beat, self._until_idle)]
+        tasks = [
+            asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in (self._beat, self._until_idle, self._until_too_long)
+        ]
         try:
             seat: Seat | None = Seat(self._socket)
             lost = False
@@ -247,9 +255,11 @@ class Connection:
                 self._socket.take = self._take
                 data = await self._socket.recv()
                 self._socket.take = self._heard = None
-                if self._idle:
+                if self._deaf:
                     return False
                 self._count_received(data)
+                if (ahead := self._pay(time.monotonic())) > 0:
+                    await asyncio.sleep(ahead)
                 await self._feed(self._wire.decode(data))
         except (ConnectionClosed, ConnectionError):
             return True
@@ -263,6 +273,11 @@ class Connection:
         else:
             self._received_messages += 1
 
+    def _pay(self, now: float) -> float:
+        """One message more. How many seconds the client is ahead of what it may send."""
+        self._paid_until = max(self._paid_until, now) + 1 / self._rooms.limits.messages_per_s
+        return self._paid_until - now - BURST_S
+
     async def _feed(self, events: Iterable[Input | Said]) -> None:
         for event in events:
             if isinstance(event, Said):
@@ -272,10 +287,12 @@ class Connection:
 
     def _take(self, data: bytes) -> bool:
         """A binary message while the reader waits for one. Not taken when it may have to wait, which only the reader can."""
-        if self._idle or self._wire.holds or not self._runner.prompt:
+        now = time.monotonic()
+        if self._deaf or self._wire.holds or not self._runner.prompt or self._paid_until - now > BURST_S:
             self._heard = None
             return False
-        self._heard = time.monotonic()
+        self._heard = now
+        self._pay(now)
         self._received_bytes += len(data)
         try:
             for event in self._wire.decode(data):
@@ -295,8 +312,18 @@ class Connection:
             if silence >= limit:
                 break
             await asyncio.sleep(limit - silence)
-        self._idle = True
-        await self._runner.feed(Stop("idle_timeout", IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive")))
+        await self._end(IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive"))
+
+    async def _until_too_long(self) -> None:
+        if limit := self._rooms.limits.max_session_s:
+            await asyncio.sleep(limit)
+            await self._end(SessionTooLong(f"the session has lasted {limit} s, the longest that this server allows; open another"))
+
+    async def _end(self, error: SessionError) -> None:
+        """As if the client had said stop: what was said gets its finals, then the error is told."""
+        self._deaf = True
+        if self._runner.state in (State.NEW, State.OPEN):
+            await self._runner.feed(Stop(error.code, error))
 
     async def _write(self, missed: Sequence[Payload]) -> None:
         stall = self._rooms.limits.stall_s

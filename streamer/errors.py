@@ -11,6 +11,7 @@
     │   ├── InvalidAudio         audio that cannot be decoded                     (1007)
     │   ├── TooManyErrors        a client that keeps sending nonsense             (1008)
     │   ├── IdleTimeout          nothing received for too long                    (1008)
+    │   ├── SessionTooLong       it has lasted as long as the server allows       (1008)
     │   ├── SlowReader           a client that does not read its results          (1008)
     │   └── InternalError        a fault of ours                                  (1011)
     └── ProcessError             the program cannot do its main job; it says why and stops
@@ -84,6 +85,11 @@ class TooManyErrors(SessionError):
 
 class IdleTimeout(SessionError):
     code = "idle_timeout"
+    close_code = 1008
+
+
+class SessionTooLong(SessionError):
+    code = "session_too_long"
     close_code = 1008
 
 

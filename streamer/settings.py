@@ -160,6 +160,14 @@ VARIABLES: Final = (
         "1 to 86400",
     ),
     Variable(
+        "STREAMER_MAX_SESSION_S",
+        "max_session_s",
+        str(Limits().max_session_s),
+        "seconds a session may last; 0 for no bound",
+        _integer(0, 31_536_000),
+        "0 to 31536000",
+    ),
+    Variable(
         "STREAMER_RESUME_S",
         "resume_s",
         f"{Limits().resume_s:.0f}",

@@ -8,10 +8,12 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from streamer.engine import BatchLimits
 from streamer.engine.scripted import Script, Scripted
 from tests.driving import Driver, speech
 from tests.serving import serving
 from tests.test_server import Loud
+from tests.test_server import talk as conversation
 
 CHUNK = 3_200  # 100 ms
 TALK = [speech("." * 5 + "#" * 100 + "." * 45 + "#" * 60 + "." * 45, seed=n) for n in range(6)]
@@ -118,3 +120,66 @@ def test_without_a_bound_nobody_is_refused_for_load():
             return await talking
 
         assert [texts(got) for got in asyncio.run(asyncio.wait_for(story(), 120))] == EXPECTED
+
+
+def test_a_file_sent_at_once_leaves_others_their_words_and_little_memory():
+    """It is worked off by turns: whoever speaks waits for one batch of it at the most."""
+    file = speech(("#" * 200 + "." * 40) * 12).tobytes() * 30  # half an hour
+    alone = Script(
+        cost=lambda jobs: sum(job.end - job.begin for job in jobs) / 16_000 / 30,
+        sleep=time.sleep,
+        limits=BatchLimits(max_items=1, max_audio_s=30.0, buckets_s=(2.0, 10.0, 30.0)),
+    )
+    with serving(lambda: Scripted(alone), judge=Loud(), drain_s=1) as server:
+
+        async def upload(socket):
+            await socket.send('{"type": "start", "sounds": false, "partials": false}')
+            for at in range(0, len(file), 320_000):
+                await socket.send(file[at : at + 320_000])
+
+        async def story():
+            async with connect(server.socket, compression=None, ping_interval=None, max_queue=None) as socket:
+                uploading = asyncio.create_task(upload(socket))
+                await asyncio.sleep(1.0)
+                before = server.metric("process_resident_memory_bytes")
+                got = await talk(server, TALK[0], speed=1.0)
+                grown = server.metric("process_resident_memory_bytes") - before
+                assert not uploading.done()
+                uploading.cancel()
+                socket.transport.abort()
+            return got, grown
+
+        got, grown = asyncio.run(asyncio.wait_for(story(), 120))
+
+    assert texts(got) == EXPECTED[0]
+    assert partials([got]) > 5
+    assert max(message["queue_ms"] for message in got if message["type"] == "final") < 1_000
+    assert grown < 20_000_000
+
+
+def test_more_messages_than_anybody_needs_wait_and_are_all_read():
+    with serving(judge=Loud(), messages_per_s=100, heartbeat_s=0.1) as server:
+
+        async def story():
+            began = time.monotonic()
+            async with connect(server.socket, compression=None) as socket:
+                await socket.send('{"type": "start"}')
+                for n in range(800):
+                    await socket.send('{"type": "keepalive"}' if n % 2 else b"\0\0")
+                await socket.send('{"type": "stop"}')
+                closed = [json.loads(message) async for message in socket][-1]
+            return closed["reason"], closed["totals"]["audio_ms"], time.monotonic() - began
+
+        reason, audio_ms, seconds = asyncio.run(asyncio.wait_for(story(), 60))
+
+    assert (reason, audio_ms) == ("stop", 25)
+    assert seconds > 2.5  # 500 at once, 100 a second from then on
+
+
+def test_a_session_that_has_lasted_too_long_is_told_after_its_finals():
+    with serving(judge=Loud(), max_session_s=1) as server:
+        got, code = conversation(server.socket, {"type": "start", "sounds": False}, TALK[0][:32_000].tobytes())
+
+    assert [message["type"] for message in got[-4:]] == ["speech.ended", "final", "error", "closed"]
+    assert (got[-2]["code"], got[-2]["fatal"], code) == ("session_too_long", True, 1008)
+    assert got[-1]["reason"] == "session_too_long"

@@ -222,3 +222,36 @@ def test_of_a_backlog_only_a_share_is_before_a_newcomer():
     while waiting.take():
         pass
     assert (waiting.audio_samples, waiting.due_samples) == (0, 0)
+
+
+ALONE = BatchLimits(max_items=1, max_audio_s=20.0, buckets_s=(1.0, 2.0, 4.0, 8.0))
+
+
+def test_a_backlog_of_finals_lets_others_through_after_each_batch():
+    waiting = queue(*(job(F, "file", n, seconds=7.5) for n in range(4)), job(P, "a"), job(S, "b"), job(P, "c"), limits=ALONE)
+    order = [taken(waiting)[0] for _ in range(7)]
+
+    assert [(item.kind, item.session) for item in order] == [
+        (F, "file"),
+        (S, "b"),
+        (F, "file"),
+        (P, "a"),
+        (F, "file"),
+        (P, "c"),
+        (F, "file"),
+    ]
+
+
+def test_a_sentences_final_does_not_wait_for_the_backlog_nor_for_those_it_lets_through():
+    waiting = queue(*(job(F, "file", n) for n in range(4)), job(P, "a"), job(P, "b"), limits=ALONE)
+    order = [taken(waiting)[0] for _ in range(2)]
+    waiting.put(job(F, "c"), 0.0)
+    order += [taken(waiting)[0] for _ in range(2)]
+
+    assert [(item.kind, item.session) for item in order] == [(F, "file"), (P, "a"), (F, "c"), (P, "b")]
+
+
+def test_finals_of_many_sessions_are_no_backlog_and_all_go_first():
+    waiting = queue(*(job(F, name) for name in "abc"), job(P, "d"), limits=ALONE)
+
+    assert [taken(waiting)[0].kind for _ in range(4)] == [F, F, F, P]
