@@ -21,6 +21,7 @@ from streamer.calls import Calls, Telling
 from streamer.core.events import (
     Closed,
     ErrorSent,
+    GoingAway,
     Input,
     Message,
     ModelInfo,
@@ -79,6 +80,8 @@ class Limits:
     """One write may take this long before the client counts as not reading."""
     resume_s: float = 30.0
     """For a client whose socket was lost to come back to its session, where it has asked for that."""
+    notice_s: float = 5.0
+    """Between the word to clients that the server stops, and the end of their sessions: to begin anew elsewhere between two sentences."""
     drain_s: float = 20.0
     """For open segments to be finished when the server stops."""
 
@@ -238,6 +241,11 @@ class Connection:
                 if self._runner.state in (State.NEW, State.OPEN):
                     await self._runner.feed(Stop("gone"))
                 await self._over.wait()
+
+    def announce_end(self, seconds: float) -> None:
+        """The server stops in so many seconds."""
+        if self._runner.state in (State.NEW, State.OPEN):
+            self._send(GoingAway(seconds=seconds))
 
     async def stop(self, reason: str) -> None:
         """The server stops: finish what is open and say goodbye."""

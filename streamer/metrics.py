@@ -5,7 +5,7 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from streamer.engine.scheduler import Batch
+from streamer.engine.scheduler import Batch, Health
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _ITEMS: Final = (1, 2, 4, 8, 16, 32, 64)
@@ -28,6 +28,8 @@ class EngineMetrics:
         self.batch_items = Histogram("streamer_batch_items", "Jobs in one batch", buckets=_ITEMS, registry=registry)
         self.batch_audio = Histogram("streamer_batch_audio_seconds", "Padded audio in one batch", buckets=_AUDIO_S, registry=registry)
 
+        self.restarts = Counter("streamer_restarts_total", "What died or hung and was begun anew", ["what"], registry=registry)
+
     def batch(self, batch: Batch) -> None:
         """Count one batch. Called from the engine's thread; the client library is thread-safe."""
         for kind in batch.kinds:
@@ -37,6 +39,11 @@ class EngineMetrics:
         self.decode.observe(batch.decode_ms / 1000)
         self.batch_items.observe(batch.items)
         self.batch_audio.observe(batch.padded_s)
+
+    def health_changed(self, health: Health) -> None:
+        """Of one engine."""
+        if health is Health.RESTARTING:
+            self.restarts.labels("engine").inc()
 
     def exposition(self) -> bytes:
         return generate_latest(self.registry)

@@ -105,6 +105,8 @@ class Server:
         self._judging = Batched(self._judge, self._company.judge_threads)
         self._scheduler = self._engines(loop.call_soon_threadsafe, self.metrics.batch)
         self._scheduler.on_health(self._health_changed)
+        for device in () if self._company.shares_port else self._scheduler.devices:  # an engine process counts its own
+            device.on_health(self.metrics.health_changed)
         self._company.ready(False)
         self.metrics.sessions.set_function(lambda: len(self._connections))
         self.metrics.followers.set_function(lambda: len(self._following))
@@ -148,12 +150,11 @@ class Server:
         )
 
     async def stop(self) -> None:
-        """Refuse newcomers, finish what is open within the drain limit, close with 1001, free the model."""
+        """Refuse newcomers, say when, finish what is open within the drain limit, close with 1001, free the model."""
         self._draining = True
+        self._company.ready(False)
         assert self._server
-        self._server.close(close_connections=False)
-        for other in self._others:
-            other.close(close_connections=False) if isinstance(other, SocketServer) else other.close()
+        await self._give_notice()
         if self._connections:
             logger.info("draining %d sessions, %.0f s at the most", len(self._connections), self._limits.drain_s)
             await asyncio.wait([asyncio.create_task(self._drain(connection)) for connection in self._connections])
@@ -168,6 +169,19 @@ class Server:
         await asyncio.to_thread(self.scheduler.close)
         assert self._judging
         await self._judging.close()
+
+    async def _give_notice(self) -> None:
+        """Until the time that clients were told is over, or all have left. The port still answers: whoever asks reads that we stop."""
+        notice = self._limits.notice_s
+        if not self._connections:
+            return
+        logger.info("going away in %.0f s", notice)
+        for connection in tuple(self._connections):
+            connection.announce_end(notice)
+        leaving = [asyncio.create_task(connection.done.wait()) for connection in self._connections]
+        _, staying = await asyncio.wait(leaving, timeout=notice)
+        for task in staying:
+            task.cancel()
 
     async def _drain(self, connection: Connection) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from streamer.connection import Limits
 from streamer.engine.device import EXPECTED, PRECISIONS, device_names
 from streamer.engine.models import ModelSettings, usual_caches
+from streamer.engine.scheduler import HUNG_S
 from streamer.errors import ConfigurationError
 from streamer.vad import choose
 from streamer.wires.routes import BY_NAME
@@ -35,6 +36,7 @@ class Settings:
     """Wires with a port of their own, for clients that know no path."""
     workers: int = 1
     """Gateway processes; with one, the engines are threads of the same process."""
+    watchdog_s: int = int(HUNG_S)
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -172,6 +174,22 @@ VARIABLES: Final = (
         "resume_s",
         f"{Limits().resume_s:.0f}",
         "seconds for a client whose socket was lost to come back to its session",
+        _integer(0, 3_600),
+        "0 to 3600",
+    ),
+    Variable(
+        "STREAMER_WATCHDOG_S",
+        "watchdog_s",
+        f"{HUNG_S:.0f}",
+        "seconds for one batch before the engine counts as hung and is begun anew; 0 for ever",
+        _integer(0, 3_600),
+        "0 to 3600",
+    ),
+    Variable(
+        "STREAMER_NOTICE_S",
+        "notice_s",
+        f"{Limits().notice_s:.0f}",
+        "seconds between the word to clients that the server stops, and the end of their sessions",
         _integer(0, 3_600),
         "0 to 3600",
     ),

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from streamer.connection import Limits
 from streamer.engine.placement import in_threads
+from streamer.engine.scheduler import HUNG_S
 from streamer.engine.scripted import Scripted
 from streamer.server import Server
 from streamer.vad.choose import choose_judge
@@ -50,12 +51,17 @@ class Running:
 
 
 @contextmanager
-def serving(build=Scripted, *, judge=None, warm=True, listen=None, **limits):
+def serving(build=Scripted, *, judge=None, warm=True, listen=None, hung_s=HUNG_S, **limits):
     """A server on a port of its own, warm, and stopped afterwards whatever happened."""
     started, failures, box = threading.Event(), [], []
 
     async def main():
-        server = Server(in_threads(build), judge or choose_judge(), listen=listen, limits=Limits(**{"drain_s": 5.0, **limits}))
+        server = Server(
+            in_threads(build, hung_s=hung_s),
+            judge or choose_judge(),
+            listen=listen,
+            limits=Limits(**{"drain_s": 5.0, "notice_s": 0.0, **limits}),
+        )
         stop = asyncio.Event()
         try:
             await server.start()

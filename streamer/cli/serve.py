@@ -80,7 +80,12 @@ def service(settings: Settings, log_level: str) -> Service:
     if settings.workers > 1:
         return Supervisor(settings, builds(settings), log_level=log_level)
     return Server(
-        in_threads(*builds(settings)), judge, host=settings.host, port=settings.port, listen=settings.listen, limits=settings.limits
+        in_threads(*builds(settings), hung_s=settings.watchdog_s),
+        judge,
+        host=settings.host,
+        port=settings.port,
+        listen=settings.listen,
+        limits=settings.limits,
     )
 
 

@@ -26,6 +26,7 @@ logger: Final = logging.getLogger(__name__)
 
 NUMBERS_S: Final = 2.0  # for a child to tell its numbers
 CLOSING_S: Final = 15.0  # beyond the drain, for a process to end by itself
+STILL: Final = 2  # times the watchdog's bound, for a process to answer anything at all: it may be loading a library meanwhile
 LONGEST_PATH: Final = 80  # the name of a Unix socket may have 107 bytes
 
 
@@ -64,9 +65,11 @@ class Supervisor:
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-", dir=None if short else "/tmp")  # only its owner may enter
         folder = Path(self._folder.name)
         paths = tuple(folder / f"engine-{number}" for number in range(1, len(self._builds) + 1))
-        leave_s = self._settings.limits.drain_s + CLOSING_S
         for build, path in zip(self._builds, paths, strict=True):
-            self._engines.append(self._child(EngineWork(name=path.name.replace("-", " "), build=build, path=path, leave_s=leave_s)))
+            work = EngineWork(
+                name=path.name.replace("-", " "), build=build, path=path, hung_s=self._settings.watchdog_s, leave_s=self._patience_s
+            )
+            self._engines.append(self._child(work))
         self._slots = Slots(folder / "sessions", self._settings.workers)
         for slot in range(self._settings.workers):
             self._slots.wait_for(slot, True)
@@ -89,6 +92,11 @@ class Supervisor:
         self._scheduler.start()
         await asyncio.gather(*(gateway.ready.wait() for gateway in self._gateways))
 
+    @property
+    def _patience_s(self) -> float:
+        """For gateways to drain and end."""
+        return self._settings.limits.notice_s + self._settings.limits.drain_s + CLOSING_S
+
     async def _hold(self, port: int) -> int:
         """See to it that nobody else has the port, nor gets it while no gateway listens. Raises ``OSError``."""
         loop, host = asyncio.get_running_loop(), self._settings.host
@@ -102,8 +110,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Drain the gateways, then end the engines."""
-        patience = self._settings.limits.drain_s + CLOSING_S
-        await asyncio.gather(*(gateway.stop(patience) for gateway in self._gateways))
+        await asyncio.gather(*(gateway.stop(self._patience_s) for gateway in self._gateways))
         await asyncio.to_thread(self._scheduler.close)
         await asyncio.gather(*(engine.stop(CLOSING_S) for engine in self._engines))
         for held in self._held:
@@ -118,9 +125,11 @@ class Supervisor:
         return self._tally.exposition([*filter(None, numbers), self._own.exposition()])
 
     def _child(self, work: EngineWork | GatewayWork) -> Child:
-        return Child(Order(work, self._log_level), answer=self.exposition, died=self._died)
+        order, still_s = Order(work, self._log_level), STILL * self._settings.watchdog_s
+        return Child(order, answer=self.exposition, died=self._died, still_s=still_s)
 
     def _died(self, child: Child) -> None:
+        self._own.restarts.labels("gateway" if child in self._gateways else "engine").inc()
         if child.last:
             self._tally.leave(child.last)
         if child in self._gateways:
