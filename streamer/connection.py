@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,12 +26,14 @@ from streamer.core.events import (
     Input,
     Message,
     ModelInfo,
+    Partial,
     Pulse,
     SessionConfigured,
     SessionCreated,
     SessionInfo,
     SessionResumed,
     SpeechEnded,
+    SpeechStarted,
     State,
     Stop,
 )
@@ -50,6 +53,7 @@ from streamer.wires.native import MESSAGE_TYPES
 logger: Final = logging.getLogger(__name__)
 
 BURST_S: Final = 5.0  # of messages at the allowed rate may come at once
+LAGS: Final = 1_000  # finals of which a session remembers how late they were
 CONFIRM_S: Final = 60.0  # for a pong; a client that needs longer is told again what it may have seen
 
 
@@ -111,8 +115,8 @@ class Rooms:
 class Connection:
     """One client from its handshake to its last message."""
 
-    def __init__(self, socket: Socket, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str) -> None:
-        self.id = session_id
+    def __init__(self, socket: Socket, wire: Wire, rooms: Rooms, model: ModelInfo, *, session_id: str, wire_name: str) -> None:
+        self.id, self._wire_name = session_id, wire_name
         self.resume_token = secrets.token_urlsafe() if wire.resumable else None
         self._socket, self._wire, self._rooms = socket, wire, rooms
         self._outbox = Outbox(rooms.limits.outbox_messages)
@@ -121,7 +125,10 @@ class Connection:
         self._resumes = False  # the client has asked for it
         self._alone = False  # nobody will read any more
         self._seats = Seats()
+        self._opened: dict[int, float] = {}  # when each segment began, until its first partial is sent
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
+        self._lags: deque[float] = deque(maxlen=LAGS)
+        self._reason = "lost"
         self._telling: Telling | None = None
         self._created: SessionCreated | None = None
         self._audio_ms = self._received_bytes = self._received_messages = 0
@@ -152,7 +159,8 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the client until either side is done, over as many sockets as it takes. Never raises for what a client does."""
-        logger.info("session %s opened from %s", self.id, self._socket.peer)
+        begun = {"session": self.id, "wire": self._wire_name, "peer": self._socket.peer}
+        logger.info("session %s opened", self.id, extra={"fields": begun})
         tasks = [
             asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in (self._beat, self._until_idle, self._until_too_long)
         ]
@@ -176,9 +184,17 @@ class Connection:
             await self._runner.wait_released()
             self.done.set()
             self._count_audio()
-            totals = " ".join(f"{name}={value}" for name, value in self._runner.totals.items())
-            seconds = time.monotonic() - self._began
-            logger.info("session %s closed after %.1f s: code=%s %s", self.id, seconds, self._socket.close_code, totals)
+            self._report(begun)
+
+    def _report(self, begun: Mapping[str, str]) -> None:
+        """The session's numbers, once, when it is over."""
+        seconds = time.monotonic() - self._began
+        self._rooms.metrics.closed.labels(self._reason).inc()
+        self._rooms.metrics.duration.observe(seconds)
+        lags = sorted(self._lags)
+        lag = {"final_lag_p95_ms": round(1000 * lags[int(0.95 * (len(lags) - 1))])} if lags else {}
+        told = {"reason": self._reason, "code": self._socket.close_code, "seconds": round(seconds, 1)}
+        logger.info("session %s closed", self.id, extra={"fields": {**begun, **told, **self._runner.totals, **lag}})
 
     def why_not(self, back: Return) -> str | None:
         """Why a client that asks to come back cannot; ``None`` where it can."""
@@ -360,6 +376,7 @@ class Connection:
             await asyncio.sleep(self._rooms.limits.heartbeat_s)
             self._runner.receive(Pulse(self._rooms.scheduler.queued_ms, self._received_bytes, self._received_messages))
             self._count_audio()
+            self._rooms.metrics.owed.observe(self._runner.owed_s)
             if self._resumes and (self._confirming is None or self._confirming.done()):
                 self._confirming = asyncio.create_task(self._confirm(), name=f"confirm {self.id}")
 
@@ -390,8 +407,11 @@ class Connection:
             self._tell(message)
         if isinstance(message, SessionConfigured):
             self._resumes = self._wire.resumable and message.settings.resume
+        if isinstance(message, SpeechStarted):
+            self._opened[message.segment] = time.monotonic()
         if isinstance(message, SpeechEnded):
             self._ended[message.segment] = time.monotonic()
+            self._opened.pop(message.segment, None)
         if self._alone:
             self._count(message)
             return
@@ -429,12 +449,18 @@ class Connection:
         metrics = self._rooms.metrics
         metrics.messages.labels(MESSAGE_TYPES[type(message)]).inc()
         match message:
+            case Partial():
+                metrics.partial_lag.observe((message.queue_ms + message.decode_ms) / 1000)
+                if (opened := self._opened.pop(message.segment, None)) is not None:
+                    metrics.first_partial.observe(time.monotonic() - opened)
             case FinalMessage(segment=segment) if segment in self._ended:
-                metrics.final_lag.observe(time.monotonic() - self._ended.pop(segment))
+                self._lags.append(time.monotonic() - self._ended.pop(segment))
+                metrics.final_lag.observe(self._lags[-1])
             case ErrorSent(code=code, segment=segment):
                 metrics.errors.labels(code).inc()
                 self._ended.pop(-1 if segment is None else segment, None)
-            case Closed():
+            case Closed(reason=reason):
+                self._reason = reason
                 self._count_audio()
             case _:
                 pass

@@ -8,6 +8,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from streamer.engine.scheduler import Batch, Health
 
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_LONG_S: Final = (1.0, 10.0, 60.0, 300.0, 1_800.0, 7_200.0, 28_800.0)
+_OWED_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 40.0, 60.0)  # beyond the last a socket is not read
 _ITEMS: Final = (1, 2, 4, 8, 16, 32, 64)
 _AUDIO_S: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 240.0)
 
@@ -62,9 +64,24 @@ class Metrics(EngineMetrics):
         self.detached = Gauge("streamer_detached_sessions", "Sessions whose client was lost and may come back", registry=registry)
         self.resumed = Counter("streamer_resumed_total", "Sessions whose client came back", registry=registry)
         self.refused = Counter("streamer_refused_total", "Connections refused", ["reason"], registry=registry)
+        self.most_sessions = Gauge("streamer_max_sessions", "Sessions that may be open", registry=registry)
+        self.closed = Counter("streamer_closed_total", "Sessions that ended", ["reason"], registry=registry)
+        self.duration = Histogram("streamer_session_seconds", "From a session's begin to its end", buckets=_LONG_S, registry=registry)
+        self.owed = Histogram(
+            "streamer_owed_audio_seconds",
+            "Audio received and not answered yet, of each session every few seconds",
+            buckets=_OWED_S,
+            registry=registry,
+        )
         self.audio = Counter("streamer_audio_seconds_total", "Audio received, all channels of a session counted once", registry=registry)
         self.messages = Counter("streamer_messages_total", "Messages sent to clients", ["type"], registry=registry)
         self.errors = Counter("streamer_errors_total", "Errors told to clients", ["code"], registry=registry)
+        self.first_partial = Histogram(
+            "streamer_speech_to_partial_seconds", "From the begin of a segment to its first partial", buckets=_SECONDS, registry=registry
+        )
+        self.partial_lag = Histogram(
+            "streamer_partial_seconds", "From the question for a partial to the partial", buckets=_SECONDS, registry=registry
+        )
         self.final_lag = Histogram(
             "streamer_endpoint_to_final_seconds", "From the end of a segment to its final", buckets=_SECONDS, registry=registry
         )

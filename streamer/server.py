@@ -109,6 +109,7 @@ class Server:
             device.on_health(self.metrics.health_changed)
         self._company.ready(False)
         self.metrics.sessions.set_function(lambda: len(self._connections))
+        self.metrics.most_sessions.set_function(lambda: self._limits.max_sessions)
         self.metrics.followers.set_function(lambda: len(self._following))
         self.metrics.ready.set_function(lambda: float(self.ready))
         self.metrics.queue.set_function(lambda: self.scheduler.queued_ms / 1000)
@@ -203,7 +204,7 @@ class Server:
         if socket.back:
             await self.come_back(socket, socket.back)
         elif isinstance(socket.wire, Wire):
-            await self._session(socket, socket.wire, socket.session_id)
+            await self._session(socket, socket.wire, socket.route.name, socket.session_id)
         else:
             await self._follow(socket, socket.wire)
 
@@ -231,10 +232,10 @@ class Server:
             handshake = Handshake(session_id=_new_id(), at=_now(), path="")
             wire = route.open(handshake)
             assert isinstance(wire, Wire)
-            await self._session(socket, wire, handshake.session_id)
+            await self._session(socket, wire, route.name, handshake.session_id)
         writer.close()
 
-    async def _session(self, socket: Socket, wire: Wire, session_id: str) -> None:
+    async def _session(self, socket: Socket, wire: Wire, name: str, session_id: str) -> None:
         info = self.scheduler.info
         assert info, "admission lets nobody in before the model is known"
         assert self._judging
@@ -247,7 +248,7 @@ class Server:
             limits=self._limits,
             server=f"streamer {__version__}",
         )
-        connection = Connection(socket, wire, rooms, info, session_id=session_id)
+        connection = Connection(socket, wire, rooms, info, session_id=session_id, wire_name=name)
         self._connections.add(connection)
         if connection.resume_token:
             self._resumable[connection.resume_token] = connection

@@ -13,6 +13,7 @@ from streamer.engine.device import EXPECTED, PRECISIONS, device_names
 from streamer.engine.models import ModelSettings, usual_caches
 from streamer.engine.scheduler import HUNG_S
 from streamer.errors import ConfigurationError
+from streamer.logs import FORMATS, LEVELS
 from streamer.vad import choose
 from streamer.wires.routes import BY_NAME
 
@@ -37,6 +38,8 @@ class Settings:
     workers: int = 1
     """Gateway processes; with one, the engines are threads of the same process."""
     watchdog_s: int = int(HUNG_S)
+    log_level: str = "info"
+    log_format: str = "text"
     limits: Limits = field(default_factory=Limits)
 
     @property
@@ -200,6 +203,10 @@ VARIABLES: Final = (
         "seconds for open segments to be finished when the server stops",
         _integer(0, 3_600),
         "0 to 3600",
+    ),
+    Variable("STREAMER_LOG_LEVEL", "log_level", "info", ", ".join(LEVELS), _one_of(*LEVELS), ", ".join(LEVELS)),
+    Variable(
+        "STREAMER_LOG_FORMAT", "log_format", "text", "lines for people, or json: an object each", _one_of(*FORMATS), " or ".join(FORMATS)
     ),
 )
 

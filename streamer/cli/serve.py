@@ -16,10 +16,10 @@ from streamer.engine.device import PRECISIONS
 from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Scheduling
+from streamer.logs import FORMATS, LEVELS, configure_logging
 from streamer.server import Server
 from streamer.settings import EXPECTED_LISTEN, Settings, read_listen
 from streamer.vad import choose
-from streamer.workers.child import configure_logging
 from streamer.workers.supervisor import Supervisor
 
 
@@ -41,18 +41,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=count, metavar="N", help="gateways on the port, and one process for each device (default: 1, all in one)"
     )
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.add_argument("--log-level", choices=LEVELS, help="(default: info)")
+    parser.add_argument("--log-format", choices=FORMATS, help="lines for people, or a JSON object each (default: text)")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    configure_logging(arguments.log_level)
-    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers")
+    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers", "log_level", "log_format")
     settings = replace(settings, **{name: value for name in names if (value := getattr(arguments, name)) is not None})
+    configure_logging(settings.log_level, settings.log_format)
     try:
         import uvloop
     except ImportError:  # no wheel for this platform
-        return asyncio.run(serve(settings, arguments.log_level))
-    return uvloop.run(serve(settings, arguments.log_level))
+        return asyncio.run(serve(settings))
+    return uvloop.run(serve(settings))
 
 
 def listen(text: str) -> dict[str, int]:
@@ -75,10 +76,10 @@ class Service(Protocol):
     async def stop(self) -> None: ...
 
 
-def service(settings: Settings, log_level: str) -> Service:
+def service(settings: Settings) -> Service:
     judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
     if settings.workers > 1:
-        return Supervisor(settings, builds(settings), log_level=log_level)
+        return Supervisor(settings, builds(settings))
     return Server(
         in_threads(*builds(settings), hung_s=settings.watchdog_s),
         judge,
@@ -89,9 +90,9 @@ def service(settings: Settings, log_level: str) -> Service:
     )
 
 
-async def serve(settings: Settings, log_level: str) -> int:
+async def serve(settings: Settings) -> int:
     """Until SIGINT or SIGTERM. Returns the exit code."""
-    server = service(settings, log_level)
+    server = service(settings)
     try:
         await server.start()
     except OSError as error:

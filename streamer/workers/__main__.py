@@ -12,8 +12,9 @@ import socket
 import sys
 from typing import Final
 
+from streamer.logs import configure_logging
 from streamer.workers.channel import Channel
-from streamer.workers.child import LENGTH_BYTES, Order, configure_logging
+from streamer.workers.child import LENGTH_BYTES, Order
 
 logger: Final = logging.getLogger("streamer.workers")
 
@@ -23,7 +24,7 @@ def main() -> int:
         signal.signal(number, signal.SIG_IGN)
     line = socket.socket(fileno=0)
     order = _order(line)
-    configure_logging(order.log_level)
+    configure_logging(order.log_level, order.log_format)
 
     async def work() -> None:
         channel = await Channel.over(line)

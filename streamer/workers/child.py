@@ -33,12 +33,7 @@ class Work(Protocol):
 class Order:
     work: Work
     log_level: str
-
-
-def configure_logging(level: str) -> None:
-    logging.basicConfig(level=level.upper(), format="%(asctime)s %(levelname)-7s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("websockets", "httpx"):  # our own two lines a session say more; httpx would log signed download addresses
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    log_format: str = "text"
 
 
 class Child:

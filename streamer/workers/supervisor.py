@@ -33,8 +33,8 @@ LONGEST_PATH: Final = 80  # the name of a Unix socket may have 107 bytes
 class Supervisor:
     """``builds`` are engines, each for a process of its own."""
 
-    def __init__(self, settings: Settings, builds: Sequence[Callable[[], Engine]], *, log_level: str) -> None:
-        self._settings, self._builds, self._log_level = settings, builds, log_level
+    def __init__(self, settings: Settings, builds: Sequence[Callable[[], Engine]]) -> None:
+        self._settings, self._builds = settings, builds
         self._tally = Tally()
         self._own = EngineMetrics()  # processor time and memory of this process
         self._gateways: list[Child] = []
@@ -125,7 +125,7 @@ class Supervisor:
         return self._tally.exposition([*filter(None, numbers), self._own.exposition()])
 
     def _child(self, work: EngineWork | GatewayWork) -> Child:
-        order, still_s = Order(work, self._log_level), STILL * self._settings.watchdog_s
+        order, still_s = Order(work, self._settings.log_level, self._settings.log_format), STILL * self._settings.watchdog_s
         return Child(order, answer=self.exposition, died=self._died, still_s=still_s)
 
     def _died(self, child: Child) -> None:
