@@ -13,6 +13,7 @@ from streamer.settings import read_settings
 
 COMMANDS: Final = {
     "serve": "listen for clients, and serve the page",
+    "status": "what a running server says of itself: how many, how late, how full, what fails",
     "transcribe": "files to text, or to subtitles",
     "models": "list, pull and verify weights",
     "bench": "measure the quality of segmentation, text and tags on labelled audio",
