@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     assert module
     try:
-        return int(module.run(arguments, read_settings(os.environ, Path.home())))
+        return int(module.run(arguments, read_settings(os.environ, Path.home(), getattr(arguments, "config", None))))
     except ProcessError as error:
         print(f"streamer: {error}", file=sys.stderr)
         return 1

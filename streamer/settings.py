@@ -1,8 +1,11 @@
 """What an operator may set, typed and checked, and the only reader of the environment.
 
-Each piece is defined beside the code it governs; here they are composed. An option beats the environment, which beats the default.
+Each piece is defined beside the code it governs; here they are composed. An option beats the environment, which beats the file, which beats
+the default.
 """
 
+import os
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -38,6 +41,8 @@ class Settings:
     workers: int = 1
     """Gateway processes; with one, the engines are threads of the same process."""
     watchdog_s: int = int(HUNG_S)
+    config: Path | None = None
+    """A file of settings, which is read again when the server is asked to."""
     log_level: str = "info"
     log_format: str = "text"
     limits: Limits = field(default_factory=Limits)
@@ -113,7 +118,11 @@ def _one_of(*names: str) -> Callable[[str], str]:
     return parse
 
 
+CHANGING: Final = ("limits", "log_level", "log_format")
+"""What may change while a server runs. Limits hold for sessions that begin from then on, and for who is let in."""
+
 VARIABLES: Final = (
+    Variable("STREAMER_CONFIG", "config", "", "a TOML file with any of these, read again on SIGHUP", Path, "a file"),
     Variable("STREAMER_HOST", "host", "127.0.0.1", "address to listen on", str, "an address"),
     Variable("STREAMER_PORT", "port", str(DEFAULT_PORT), "port to listen on; 0 lets the system choose", _integer(0, 65_535), "0 to 65535"),
     Variable(
@@ -211,12 +220,14 @@ VARIABLES: Final = (
 )
 
 
-def read_settings(environment: Mapping[str, str], home: Path) -> Settings:
-    """Settings from environment variables. Raises ``ConfigurationError`` with name, value and what was expected."""
+def read_settings(environment: Mapping[str, str], home: Path, config: Path | None = None) -> Settings:
+    """Settings from a file and environment variables. Raises ``ConfigurationError`` with name, value and what was expected."""
+    if config := config or (Path(named) if (named := environment.get("STREAMER_CONFIG")) else None):
+        environment = {**_read_file(config), **environment, "STREAMER_CONFIG": str(config)}
     values: dict[str, Any] = {}
     for variable in VARIABLES:
         text = environment.get(variable.name)
-        if text is None or (not text and variable.field == "model"):
+        if text is None or (not text and variable.field in ("model", "config")):
             continue
         try:
             values[variable.field] = variable.parse(text)
@@ -229,6 +240,32 @@ def read_settings(environment: Mapping[str, str], home: Path) -> Settings:
     )
     limits = Limits(**{limit.name: values.pop(limit.name) for limit in fields(Limits) if limit.name in values})
     return Settings(models=models, limits=limits, **values)
+
+
+def read_again(settings: Settings) -> Settings:
+    """What the file says now, beside the environment. Raises ``ConfigurationError``."""
+    return read_settings(os.environ, Path.home(), settings.config)
+
+
+def needs_restart(running: Settings, wanted: Settings) -> list[str]:
+    """Names of settings that have changed and cannot while the server runs."""
+    return [
+        each.name for each in fields(Settings) if each.name not in CHANGING and getattr(running, each.name) != getattr(wanted, each.name)
+    ]
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    names = {variable.name for variable in VARIABLES} - {"STREAMER_CONFIG"}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}; expected TOML, as in STREAMER_MAX_SESSIONS = 200") from None
+    for name, value in found.items():
+        if name not in names:
+            raise ConfigurationError(f"{path} has {name}, expected one of {', '.join(sorted(names))}")
+        if not isinstance(value, str | int | float):
+            raise ConfigurationError(f"{path} has {name} = {value!r}, expected a string, a number, true or false")
+    return {name: str(value) for name, value in found.items()}
 
 
 def _cache_home(environment: Mapping[str, str], home: Path) -> Path:

@@ -2,12 +2,14 @@
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
 from streamer import __version__
 from streamer.cli.bench_output import count
@@ -16,11 +18,14 @@ from streamer.engine.device import PRECISIONS
 from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Scheduling
+from streamer.errors import ConfigurationError
 from streamer.logs import FORMATS, LEVELS, configure_logging
 from streamer.server import Server
-from streamer.settings import EXPECTED_LISTEN, Settings, read_listen
+from streamer.settings import EXPECTED_LISTEN, Settings, needs_restart, read_again, read_listen
 from streamer.vad import choose
 from streamer.workers.supervisor import Supervisor
+
+logger: Final = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,19 +46,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--workers", type=count, metavar="N", help="gateways on the port, and one process for each device (default: 1, all in one)"
     )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings in TOML, named like the variables; SIGHUP reads it again (docs/operations.md)"
+    )
     parser.add_argument("--log-level", choices=LEVELS, help="(default: info)")
     parser.add_argument("--log-format", choices=FORMATS, help="lines for people, or a JSON object each (default: text)")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers", "log_level", "log_format")
-    settings = replace(settings, **{name: value for name in names if (value := getattr(arguments, name)) is not None})
+    settings = with_options(arguments, settings)
     configure_logging(settings.log_level, settings.log_format)
+
+    def read() -> Settings:
+        return with_options(arguments, read_again(settings))
+
     try:
         import uvloop
     except ImportError:  # no wheel for this platform
-        return asyncio.run(serve(settings))
-    return uvloop.run(serve(settings))
+        return asyncio.run(serve(settings, read))
+    return uvloop.run(serve(settings, read))
+
+
+def with_options(arguments: argparse.Namespace, settings: Settings) -> Settings:
+    """An option beats what was read."""
+    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers", "log_level", "log_format")
+    return replace(settings, **{name: value for name in names if (value := getattr(arguments, name)) is not None})
 
 
 def listen(text: str) -> dict[str, int]:
@@ -74,13 +91,22 @@ class Service(Protocol):
     def scheduler(self) -> Scheduling: ...
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+    def reload(self, settings: Settings) -> None:
+        """Take over what may change."""
+
+
+class InOneProcess(Server):
+    """The server, which is told its new limits."""
+
+    def reload(self, settings: Settings) -> None:
+        self.limits = settings.limits
 
 
 def service(settings: Settings) -> Service:
     judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
     if settings.workers > 1:
         return Supervisor(settings, builds(settings))
-    return Server(
+    return InOneProcess(
         in_threads(*builds(settings), hung_s=settings.watchdog_s),
         judge,
         host=settings.host,
@@ -90,8 +116,8 @@ def service(settings: Settings) -> Service:
     )
 
 
-async def serve(settings: Settings) -> int:
-    """Until SIGINT or SIGTERM. Returns the exit code."""
+async def serve(settings: Settings, read: Callable[[], Settings]) -> int:
+    """Until SIGINT or SIGTERM. Returns the exit code. ``read`` gives the settings anew."""
     server = service(settings)
     try:
         await server.start()
@@ -104,6 +130,8 @@ async def serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if settings.config:  # without a file there is nothing to read again, and a terminal that is closed ends what it began
+        loop.add_signal_handler(signal.SIGHUP, reload, server, settings, read)
     print(f"streamer {__version__} listens on {server.address} (open it in a browser); clients connect to {_socket(server)}", flush=True)
     for name, port in server.ports.items():
         print(f"{name} has port {port} of its own", flush=True)
@@ -114,6 +142,20 @@ async def serve(settings: Settings) -> int:
     if failure:
         print(f"the model could not be loaded: {failure}", file=sys.stderr)
     return 1 if failure else 0
+
+
+def reload(server: Service, running: Settings, read: Callable[[], Settings]) -> None:
+    """Read the settings again, and say what came of it. A file that cannot be read changes nothing."""
+    try:
+        settings = read()
+    except ConfigurationError as error:
+        logger.error("the settings stay as they were: %s", error)
+        return
+    configure_logging(settings.log_level, settings.log_format)
+    server.reload(settings)
+    for name in needs_restart(running, settings):
+        logger.warning("%s has changed in %s, which takes a restart", name, settings.config)
+    logger.info("settings were read again from %s", settings.config)
 
 
 def announce(scheduler: Scheduling, stop: Callable[[], None]) -> None:

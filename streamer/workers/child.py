@@ -59,6 +59,12 @@ class Child:
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
 
+    def renew(self, order: Order, settings: bytes) -> None:
+        """Tell it its new settings, and whoever comes after it."""
+        self._order = pickle.dumps(order)
+        if self._channel:
+            self._channel.tell(settings)
+
     async def numbers(self, timeout_s: float) -> bytes:
         """What it counts; what it last said where it does not answer."""
         if self._channel:

@@ -3,9 +3,11 @@ ends them in their order: gateways drain first, engines answer to the last."""
 
 import asyncio
 import logging
+import pickle
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +16,7 @@ from streamer.engine.placement import placed
 from streamer.engine.scheduling import Scheduling
 from streamer.metrics import EngineMetrics
 from streamer.server import page_address
-from streamer.settings import Settings
+from streamer.settings import CHANGING, Settings
 from streamer.workers.child import Child, Order
 from streamer.workers.engine import EngineWork
 from streamer.workers.gateway import GatewayWork
@@ -39,6 +41,7 @@ class Supervisor:
         self._own = EngineMetrics()  # processor time and memory of this process
         self._gateways: list[Child] = []
         self._engines: list[Child] = []
+        self._works: dict[Child, EngineWork | GatewayWork] = {}
         self.port = settings.port
         self.ports: Mapping[str, int] = settings.listen
         self._held: list[asyncio.Server] = []
@@ -118,6 +121,14 @@ class Supervisor:
         with suppress(OSError):
             self._folder.cleanup()
 
+    def reload(self, settings: Settings) -> None:
+        """Pass on what may change."""
+        self._settings = replace(self._settings, **{name: getattr(settings, name) for name in CHANGING})
+        told = pickle.dumps(self._settings)
+        for child, work in self._works.items():
+            work = replace(work, settings=self._settings) if isinstance(work, GatewayWork) else work
+            child.renew(self._order(work), told)
+
     async def exposition(self) -> bytes:
         """The numbers of the whole server."""
         children = [*self._gateways, *self._engines]
@@ -125,8 +136,12 @@ class Supervisor:
         return self._tally.exposition([*filter(None, numbers), self._own.exposition()])
 
     def _child(self, work: EngineWork | GatewayWork) -> Child:
-        order, still_s = Order(work, self._settings.log_level, self._settings.log_format), STILL * self._settings.watchdog_s
-        return Child(order, answer=self.exposition, died=self._died, still_s=still_s)
+        child = Child(self._order(work), answer=self.exposition, died=self._died, still_s=STILL * self._settings.watchdog_s)
+        self._works[child] = work
+        return child
+
+    def _order(self, work: EngineWork | GatewayWork) -> Order:
+        return Order(work, self._settings.log_level, self._settings.log_format)
 
     def _died(self, child: Child) -> None:
         self._own.restarts.labels("gateway" if child in self._gateways else "engine").inc()
