@@ -62,8 +62,7 @@ class Server:
         self._company = company or Alone()
         self._host, self._port = host, port
         self._listen = dict(listen or {})
-        self.limits = limits or Limits()
-        """May be replaced: for who is let in from then on."""
+        self._limits = limits or Limits()
         self._judge = judge
         self._engines = engines
         self.metrics = Metrics()
@@ -110,7 +109,7 @@ class Server:
             device.on_health(self.metrics.health_changed)
         self._company.ready(False)
         self.metrics.sessions.set_function(lambda: len(self._connections))
-        self.metrics.most_sessions.set_function(lambda: self.limits.max_sessions)
+        self.metrics.most_sessions.set_function(lambda: self._limits.max_sessions)
         self.metrics.followers.set_function(lambda: len(self._following))
         self.metrics.ready.set_function(lambda: float(self.ready))
         self.metrics.queue.set_function(lambda: self.scheduler.queued_ms / 1000)
@@ -143,13 +142,17 @@ class Server:
             process_response=_add_headers,
             select_subprotocol=_choose_subprotocol,
             compression=None,  # audio does not compress, and deflate costs 50 KiB a connection
-            max_size=self.limits.max_message_bytes,
+            max_size=self._limits.max_message_bytes,
             max_queue=8,
             open_timeout=OPEN_TIMEOUT_S,
             ping_timeout=None,  # a socket that is not read while too much is owed cannot answer pings; the idle limit covers the dead
             server_header=f"streamer/{__version__}",
             reuse_port=self._company.shares_port or None,
         )
+
+    def change(self, limits: Limits) -> None:
+        """For who is let in from here on; who is in keeps those that held then."""
+        self._limits = limits
 
     async def stop(self) -> None:
         """Refuse newcomers, say when, finish what is open within the drain limit, close with 1001, free the model."""
@@ -158,7 +161,7 @@ class Server:
         assert self._server
         await self._give_notice()
         if self._connections:
-            logger.info("draining %d sessions, %.0f s at the most", len(self._connections), self.limits.drain_s)
+            logger.info("draining %d sessions, %.0f s at the most", len(self._connections), self._limits.drain_s)
             await asyncio.wait([asyncio.create_task(self._drain(connection)) for connection in self._connections])
         self._calls.end()
         if self._following:
@@ -174,7 +177,7 @@ class Server:
 
     async def _give_notice(self) -> None:
         """Until the time that clients were told is over, or all have left. The port still answers: whoever asks reads that we stop."""
-        notice = self.limits.notice_s
+        notice = self._limits.notice_s
         if not self._connections:
             return
         logger.info("going away in %.0f s", notice)
@@ -187,11 +190,11 @@ class Server:
 
     async def _drain(self, connection: Connection) -> None:
         try:
-            async with asyncio.timeout(self.limits.drain_s):
+            async with asyncio.timeout(self._limits.drain_s):
                 await connection.stop("going_away")
                 await connection.done.wait()
         except TimeoutError:
-            logger.warning("session %s was not finished within %.0f s", connection.id, self.limits.drain_s)
+            logger.warning("session %s was not finished within %.0f s", connection.id, self._limits.drain_s)
 
     def _health_changed(self, health: Health) -> None:
         logger.info("the engine is %s", health.value)
@@ -201,7 +204,7 @@ class Server:
 
     async def _serve(self, socket: ServerConnection) -> None:
         assert isinstance(socket, DirectConnection)
-        socket.most = self.limits.max_message_bytes
+        socket.most = self._limits.max_message_bytes
         if socket.back:
             await self.come_back(socket, socket.back)
         elif isinstance(socket.wire, Wire):
@@ -210,7 +213,7 @@ class Server:
             await self._follow(socket, socket.wire)
 
     async def _follow(self, socket: DirectConnection, wire: Follows) -> None:
-        follower = Follower(socket, wire, bound=self.limits.outbox_messages, stall_s=self.limits.stall_s)
+        follower = Follower(socket, wire, bound=self._limits.outbox_messages, stall_s=self._limits.stall_s)
         self._calls.follow(wire.call, follower.tell)
         elsewhere = asyncio.create_task(self._company.follow(wire.call, follower.tell))
         following = asyncio.create_task(follower.run())
@@ -246,7 +249,7 @@ class Server:
             open_decoder=ContainerDecoder,
             metrics=self.metrics,
             calls=self._calls,
-            limits=self.limits,
+            limits=self._limits,
             server=f"streamer {__version__}",
         )
         connection = Connection(socket, wire, rooms, info, session_id=session_id, wire_name=name)
@@ -337,13 +340,13 @@ class Server:
         if not self.ready:
             return "not_ready", self._unready()
         if follows:
-            most = self.limits.max_followers
+            most = self._limits.max_followers
             return (
                 ("followers_full", f"all {most} places of followers are taken; try again later") if len(self._following) >= most else None
             )
-        if not returns and self._company.sessions(len(self._connections)) >= self.limits.max_sessions:
-            return "server_full", f"all {self.limits.max_sessions} sessions are taken; try again later"
-        delay, most_s = self.scheduler.delay_s, self.limits.max_queue_s
+        if not returns and self._company.sessions(len(self._connections)) >= self._limits.max_sessions:
+            return "server_full", f"all {self._limits.max_sessions} sessions are taken; try again later"
+        delay, most_s = self.scheduler.delay_s, self._limits.max_queue_s
         if not returns and delay > most_s > 0:
             return "overloaded", f"the engine is {delay:.1f} s behind, at most {most_s:g} s are allowed; try again later"
         return None

@@ -99,7 +99,7 @@ class InOneProcess(Server):
     """The server, which is told its new limits."""
 
     def reload(self, settings: Settings) -> None:
-        self.limits = settings.limits
+        self.change(settings.limits)
 
 
 def service(settings: Settings) -> Service:

@@ -94,7 +94,7 @@ class GatewayWork:
 
         def reload(data: bytes) -> None:
             configure(data)
-            server.limits = pickle.loads(data).limits
+            server.change(pickle.loads(data).limits)
 
         channel.answer, channel.told = exposition, reload
         await server.start()
