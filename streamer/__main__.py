@@ -13,6 +13,7 @@ from streamer.settings import read_settings
 
 COMMANDS: Final = {
     "serve": "listen for clients, and serve the page",
+    "status": "what a running server says of itself: how many, how late, how full, what fails",
     "transcribe": "files to text, or to subtitles",
     "keys": "make, list and revoke the keys that let people in",
     "token": "a short-lived token of a key, for a browser",
@@ -38,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     assert module
     try:
-        return int(module.run(arguments, read_settings(os.environ, Path.home())))
+        return int(module.run(arguments, read_settings(os.environ, Path.home(), getattr(arguments, "config", None))))
     except ProcessError as error:
         print(f"streamer: {error}", file=sys.stderr)
         return 1

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,21 +23,24 @@ from streamer.calls import Calls, Telling
 from streamer.core.events import (
     Closed,
     ErrorSent,
+    GoingAway,
     Input,
     Message,
     ModelInfo,
+    Partial,
     Pulse,
     SessionConfigured,
     SessionCreated,
     SessionInfo,
     SessionResumed,
     SpeechEnded,
+    SpeechStarted,
     State,
     Stop,
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.engine.scheduling import Scheduling
-from streamer.errors import IdleTimeout, SessionError, SlowReader
+from streamer.errors import IdleTimeout, SessionError, SessionTooLong, SlowReader
 from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.outbox import REPLACED, Outbox, Unconfirmed
@@ -50,6 +54,8 @@ from streamer.wires.native import MESSAGE_TYPES
 
 logger: Final = logging.getLogger(__name__)
 
+BURST_S: Final = 5.0  # of messages at the allowed rate may come at once
+LAGS: Final = 1_000  # finals of which a session remembers how late they were
 CONFIRM_S: Final = 60.0  # for a pong; a client that needs longer is told again what it may have seen
 
 
@@ -58,6 +64,9 @@ class Limits:
     """Bounds of one server, each with its unit."""
 
     max_sessions: int = 1_000
+    max_queue_s: float = 3.0
+    """How long the engine may take for what waits before newcomers are refused; 0 refuses nobody for it. Refreshes are ten times as late
+    as they should be then, and less frequent: who is let in now would be served as badly as those who are in."""
     max_message_bytes: int = 1 << 20
     """32 s of 16 kHz audio; a larger frame is closed with 1009."""
     idle_timeout_s: int = 60
@@ -65,6 +74,10 @@ class Limits:
     heartbeat_s: float = 5.0
     backlog_s: float = 60.0
     """Audio a session may be owed before its socket is no longer read."""
+    messages_per_s: int = 1_000
+    """Of one client, which waits beyond it: packets of 20 ms are 50 a second, and each message costs some 15 µs however small it is."""
+    max_session_s: int = 0
+    """For a session from its beginning to its end; 0 is for ever."""
     max_followers: int = 1_000
     """Sockets that follow calls."""
     outbox_messages: int = 1_000
@@ -73,6 +86,8 @@ class Limits:
     """One write may take this long before the client counts as not reading."""
     resume_s: float = 30.0
     """For a client whose socket was lost to come back to its session, where it has asked for that."""
+    notice_s: float = 5.0
+    """Between the word to clients that the server stops, and the end of their sessions: to begin anew elsewhere between two sentences."""
     drain_s: float = 20.0
     """For open segments to be finished when the server stops."""
 
@@ -110,10 +125,11 @@ class Connection:
         model: ModelInfo,
         *,
         session_id: str,
+        wire_name: str,
         seat: Seat | None = None,
         record: Record | None = None,
     ) -> None:
-        self.id = session_id
+        self.id, self._wire_name = session_id, wire_name
         self.resume_token = secrets.token_urlsafe() if wire.resumable else None
         self._seat = seat
         self._socket, self._wire, self._rooms = socket, wire, rooms
@@ -124,12 +140,16 @@ class Connection:
         self._alone = False  # nobody will read any more
         self._visits = Visits()
         self._record = record
+        self._opened: dict[int, float] = {}  # when each segment began, until its first partial is sent
         self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
+        self._lags: deque[float] = deque(maxlen=LAGS)
+        self._reason = "lost"
         self._telling: Telling | None = None
         self._created: SessionCreated | None = None
         self._audio_ms = self._received_bytes = self._received_messages = 0
         self._heard: float | None = None  # since when the reader waits; not while it is at work
-        self._ending = self._writing = False
+        self._ending = self._writing = False  # ending: nothing the client says counts any more
+        self._paid_until = 0.0  # for the messages that have come, at the allowed rate
         self._over = asyncio.Event()  # the session is
         self.done = asyncio.Event()
         """Set when the last message has been written, or nobody reads any more."""
@@ -157,9 +177,12 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the client until either side is done, over as many sockets as it takes. Never raises for what a client does."""
-        name = f" by {self._seat.name}" if self._seat and self._seat.name else ""
-        logger.info("session %s opened from %s%s", self.id, self._socket.peer, name)
-        tasks = [asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in (self._beat, self._until_idle)]
+        begun = {"session": self.id, "wire": self._wire_name, "peer": self._socket.peer}
+        if self._seat and self._seat.name:
+            begun["key"] = self._seat.name
+        logger.info("session %s opened", self.id, extra={"fields": begun})
+        works = (self._beat, self._until_idle, self._until_too_long)
+        tasks = [asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in works]
         try:
             visit: Visit | None = Visit(self._socket)
             lost = False
@@ -182,9 +205,17 @@ class Connection:
             self._count_audio()
             if self._record:
                 self._record.close(self._runner.totals)
-            totals = " ".join(f"{name}={value}" for name, value in self._runner.totals.items())
-            seconds = time.monotonic() - self._began
-            logger.info("session %s closed after %.1f s: code=%s %s", self.id, seconds, self._socket.close_code, totals)
+            self._report(begun)
+
+    def _report(self, begun: Mapping[str, str]) -> None:
+        """The session's numbers, once, when it is over."""
+        seconds = time.monotonic() - self._began
+        self._rooms.metrics.closed.labels(self._reason).inc()
+        self._rooms.metrics.duration.observe(seconds)
+        lags = sorted(self._lags)
+        lag = {"final_lag_p95_ms": round(1000 * lags[int(0.95 * (len(lags) - 1))])} if lags else {}
+        told = {"reason": self._reason, "code": self._socket.close_code, "seconds": round(seconds, 1)}
+        logger.info("session %s closed", self.id, extra={"fields": {**begun, **told, **self._runner.totals, **lag}})
 
     def why_not(self, back: Return) -> str | None:
         """Why a client that asks to come back cannot; ``None`` where it can."""
@@ -247,6 +278,11 @@ class Connection:
                 await self._end(Stop("gone"))
                 await self._over.wait()
 
+    def announce_end(self, seconds: float) -> None:
+        """The server stops in so many seconds."""
+        if self._runner.state in (State.NEW, State.OPEN):
+            self._send(GoingAway(seconds=seconds))
+
     async def stop(self, reason: str) -> None:
         """The server stops: finish what is open and say goodbye."""
         await self._end(Stop(reason))
@@ -270,6 +306,8 @@ class Connection:
                 if self._ending:
                     return False
                 self._count_received(data)
+                if (ahead := self._pay(time.monotonic())) > 0:
+                    await asyncio.sleep(ahead)
                 await self._feed(self._wire.decode(data))
         except EOFError:  # what was said is answered all the same: the client may have closed its own half only
             self._heard = None
@@ -287,6 +325,11 @@ class Connection:
         else:
             self._received_messages += 1
 
+    def _pay(self, now: float) -> float:
+        """One message more. How many seconds the client is ahead of what it may send."""
+        self._paid_until = max(self._paid_until, now) + 1 / self._rooms.limits.messages_per_s
+        return self._paid_until - now - BURST_S
+
     async def _feed(self, events: Iterable[Input | Said]) -> None:
         for event in events:
             if isinstance(event, Said):
@@ -296,10 +339,12 @@ class Connection:
 
     def _take(self, data: bytes) -> bool:
         """A binary message while the reader waits for one. Not taken when it may have to wait, which only the reader can."""
-        if self._ending or self._wire.holds or not self._runner.prompt:
+        now = time.monotonic()
+        if self._ending or self._wire.holds or not self._runner.prompt or self._paid_until - now > BURST_S:
             self._heard = None
             return False
-        self._heard = time.monotonic()
+        self._heard = now
+        self._pay(now)
         self._received_bytes += len(data)
         try:
             for event in self._wire.decode(data):
@@ -320,6 +365,11 @@ class Connection:
                 break
             await asyncio.sleep(limit - silence)
         await self._turn_away(IdleTimeout(f"nothing came for {limit:g} s; send audio, or keepalive"))
+
+    async def _until_too_long(self) -> None:
+        if limit := self._rooms.limits.max_session_s:
+            await asyncio.sleep(limit)
+            await self._turn_away(SessionTooLong(f"the session has lasted {limit} s, the longest that this server allows; open another"))
 
     async def _turn_away(self, error: SessionError) -> None:
         """Hear no more of the client, finish what is open, and say why."""
@@ -355,6 +405,7 @@ class Connection:
             await asyncio.sleep(self._rooms.limits.heartbeat_s)
             self._runner.receive(Pulse(self._rooms.scheduler.queued_ms, self._received_bytes, self._received_messages))
             self._count_audio()
+            self._rooms.metrics.owed.observe(self._runner.owed_s)
             if self._seat and self._runner.state in (State.NEW, State.OPEN) and (fault := self._seat.fault(self._audio_ms)):
                 await self._turn_away(fault)
             if self._resumes and (self._confirming is None or self._confirming.done()):
@@ -387,8 +438,11 @@ class Connection:
             self._tell(message)
         if isinstance(message, SessionConfigured):
             self._resumes = self._wire.resumable and message.settings.resume
+        if isinstance(message, SpeechStarted):
+            self._opened[message.segment] = time.monotonic()
         if isinstance(message, SpeechEnded):
             self._ended[message.segment] = time.monotonic()
+            self._opened.pop(message.segment, None)
         held = self._record.keep(message) if self._record else None
         if self._alone:
             self._count(message)
@@ -427,12 +481,18 @@ class Connection:
         metrics = self._rooms.metrics
         metrics.messages.labels(MESSAGE_TYPES[type(message)]).inc()
         match message:
+            case Partial():
+                metrics.partial_lag.observe((message.queue_ms + message.decode_ms) / 1000)
+                if (opened := self._opened.pop(message.segment, None)) is not None:
+                    metrics.first_partial.observe(time.monotonic() - opened)
             case FinalMessage(segment=segment) if segment in self._ended:
-                metrics.final_lag.observe(time.monotonic() - self._ended.pop(segment))
+                self._lags.append(time.monotonic() - self._ended.pop(segment))
+                metrics.final_lag.observe(self._lags[-1])
             case ErrorSent(code=code, segment=segment):
                 metrics.errors.labels(code).inc()
                 self._ended.pop(-1 if segment is None else segment, None)
-            case Closed():
+            case Closed(reason=reason):
+                self._reason = reason
                 self._count_audio()
             case _:
                 pass

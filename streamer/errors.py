@@ -11,6 +11,7 @@
     │   ├── InvalidAudio         audio that cannot be decoded                     (1007)
     │   ├── TooManyErrors        a client that keeps sending nonsense             (1008)
     │   ├── IdleTimeout          nothing received for too long                    (1008)
+    │   ├── SessionTooLong       it has lasted as long as the server allows       (1008)
     │   ├── SlowReader           a client that does not read its results          (1008)
     │   ├── QuotaExceeded        a token whose audio is used up                   (1008)
     │   ├── AccessRevoked        a key that was revoked                           (1008)
@@ -87,6 +88,11 @@ class TooManyErrors(SessionError):
 
 class IdleTimeout(SessionError):
     code = "idle_timeout"
+    close_code = 1008
+
+
+class SessionTooLong(SessionError):
+    code = "session_too_long"
     close_code = 1008
 
 

@@ -110,6 +110,11 @@ class Runner:
         return self._session.state
 
     @property
+    def owed_s(self) -> float:
+        """Audio that has not been answered."""
+        return self._session.backlog_samples / SAMPLE_RATE
+
+    @property
     def totals(self) -> dict[str, int]:
         return self._session.totals
 

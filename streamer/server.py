@@ -128,13 +128,17 @@ class Server:
         self._judging = Batched(self._judge, self._company.judge_threads)
         self._scheduler = self._engines(loop.call_soon_threadsafe, self.metrics.batch)
         self._scheduler.on_health(self._health_changed)
+        for device in () if self._company.shares_port else self._scheduler.devices:  # an engine process counts its own
+            device.on_health(self.metrics.health_changed)
         self._company.ready(False)
         if self._keeper:
             self._keeper.start(self.metrics)
         self.metrics.sessions.set_function(lambda: len(self._connections))
+        self.metrics.most_sessions.set_function(lambda: self._limits.max_sessions)
         self.metrics.followers.set_function(lambda: len(self._following))
         self.metrics.ready.set_function(lambda: float(self.ready))
         self.metrics.queue.set_function(lambda: self.scheduler.queued_ms / 1000)
+        self.metrics.delay.set_function(lambda: self.scheduler.delay_s)
         self._server = await self._serve_sockets(self._port)
         self._port = _port(self._server)
         for name, port in self._listen.items():
@@ -173,13 +177,16 @@ class Server:
             ssl=self._tls,
         )
 
+    def change(self, limits: Limits) -> None:
+        """For who is let in from here on; who is in keeps those that held then."""
+        self._limits = limits
+
     async def stop(self) -> None:
-        """Refuse newcomers, finish what is open within the drain limit, close with 1001, free the model."""
+        """Refuse newcomers, say when, finish what is open within the drain limit, close with 1001, free the model."""
         self._draining = True
+        self._company.ready(False)
         assert self._server
-        self._server.close(close_connections=False)
-        for other in self._others:
-            other.close(close_connections=False) if isinstance(other, SocketServer) else other.close()
+        await self._give_notice()
         open_now: list[Connection | Voices] = [*self._connections, *self._shared]
         if open_now:
             logger.info("draining %d sessions, %.0f s at the most", len(self._connections), self._limits.drain_s)
@@ -201,6 +208,19 @@ class Server:
         await asyncio.to_thread(self.scheduler.close)
         assert self._judging
         await self._judging.close()
+
+    async def _give_notice(self) -> None:
+        """Until the time that clients were told is over, or all have left. The port still answers: whoever asks reads that we stop."""
+        notice = self._limits.notice_s
+        if not self._connections:
+            return
+        logger.info("going away in %.0f s", notice)
+        for connection in tuple(self._connections):
+            connection.announce_end(notice)
+        leaving = [asyncio.create_task(connection.done.wait()) for connection in self._connections]
+        _, staying = await asyncio.wait(leaving, timeout=notice)
+        for task in staying:
+            task.cancel()
 
     async def _drain(self, connection: Connection | Voices) -> None:
         try:
@@ -307,7 +327,7 @@ class Server:
             server=f"streamer {__version__}",
         )
         record = self._keeper.record(session_id, route.name, wire, info) if self._keeper else None
-        connection = Connection(socket, wire, rooms, info, session_id=session_id, seat=seat, record=record)
+        connection = Connection(socket, wire, rooms, info, session_id=session_id, wire_name=route.name, seat=seat, record=record)
         self._connections.add(connection)
         if connection.resume_token:
             self._resumable[connection.resume_token] = connection
@@ -412,6 +432,9 @@ class Server:
             return ("followers_full", f"all {self._limits.max_followers} places of followers are taken; try again later") if full else None
         if not returns and max(self._company.sessions(len(self._connections)), len(self._shared)) >= self._limits.max_sessions:
             return "server_full", f"all {self._limits.max_sessions} sessions are taken; try again later"
+        delay, most_s = self.scheduler.delay_s, self._limits.max_queue_s
+        if not returns and delay > most_s > 0:
+            return "overloaded", f"the engine is {delay:.1f} s behind, at most {most_s:g} s are allowed; try again later"
         return None
 
     def _readiness(self) -> Response:

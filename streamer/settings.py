@@ -1,8 +1,11 @@
 """What an operator may set, typed and checked, and the only reader of the environment.
 
-Each piece is defined beside the code it governs; here they are composed. An option beats the environment, which beats the default.
+Each piece is defined beside the code it governs; here they are composed. An option beats the environment, which beats the file, which beats
+the default.
 """
 
+import os
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -13,14 +16,16 @@ from streamer.access.origins import read_origins
 from streamer.connection import Limits
 from streamer.engine.device import EXPECTED, PRECISIONS, device_names
 from streamer.engine.models import ModelSettings, usual_caches
+from streamer.engine.scheduler import HUNG_S
 from streamer.errors import ConfigurationError
+from streamer.logs import FORMATS, LEVELS
 from streamer.store.address import EXPECTED as EXPECTED_STORE
 from streamer.store.address import read_address
 from streamer.vad import choose
 from streamer.wires.routes import BY_NAME
 
 DEFAULT_PORT: Final = 8765
-EMPTY_IS_UNSET: Final = {"model", "keys", "token_secret", "tls_cert", "tls_key"}
+EMPTY_IS_UNSET: Final = {"model", "config", "keys", "token_secret", "tls_cert", "tls_key"}
 """Of names and files: a compose file passes on what is not set as nothing."""
 EXPECTED_LISTEN: Final = "WIRE=PORT, several with commas between, of " + ", ".join(BY_NAME)
 
@@ -41,6 +46,11 @@ class Settings:
     """Wires with a port of their own, for clients that know no path."""
     workers: int = 1
     """Gateway processes; with one, the engines are threads of the same process."""
+    watchdog_s: int = int(HUNG_S)
+    config: Path | None = None
+    """A file of settings, which is read again when the server is asked to."""
+    log_level: str = "info"
+    log_format: str = "text"
     limits: Limits = field(default_factory=Limits)
     access: AccessSettings = field(default_factory=AccessSettings)
     store: str | None = None
@@ -73,6 +83,16 @@ class Variable:
 def _integer(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         value = int(text)
+        if not low <= value <= high:
+            raise ValueError(text)
+        return value
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
         if not low <= value <= high:
             raise ValueError(text)
         return value
@@ -114,7 +134,11 @@ def _one_of(*names: str) -> Callable[[str], str]:
     return parse
 
 
+CHANGING: Final = ("limits", "log_level", "log_format")
+"""What may change while a server runs. Limits hold for sessions that begin from then on, and for who is let in."""
+
 VARIABLES: Final = (
+    Variable("STREAMER_CONFIG", "config", "", "a TOML file with any of these, read again on SIGHUP", Path, "a file"),
     Variable("STREAMER_HOST", "host", "127.0.0.1", "address to listen on", str, "an address"),
     Variable("STREAMER_PORT", "port", str(DEFAULT_PORT), "port to listen on; 0 lets the system choose", _integer(0, 65_535), "0 to 65535"),
     Variable(
@@ -160,12 +184,28 @@ VARIABLES: Final = (
         "STREAMER_MAX_SESSIONS", "max_sessions", str(Limits().max_sessions), "sessions at a time", _integer(1, 100_000), "1 to 100000"
     ),
     Variable(
+        "STREAMER_MAX_QUEUE_S",
+        "max_queue_s",
+        f"{Limits().max_queue_s:g}",
+        "seconds the engine may be behind before new sessions are refused; 0 for no bound",
+        _number(0, 3_600),
+        "0 to 3600",
+    ),
+    Variable(
         "STREAMER_IDLE_TIMEOUT_S",
         "idle_timeout_s",
         str(Limits().idle_timeout_s),
         "seconds without any message before a session is ended",
         _integer(1, 86_400),
         "1 to 86400",
+    ),
+    Variable(
+        "STREAMER_MAX_SESSION_S",
+        "max_session_s",
+        str(Limits().max_session_s),
+        "seconds a session may last; 0 for no bound",
+        _integer(0, 31_536_000),
+        "0 to 31536000",
     ),
     Variable(
         "STREAMER_RESUME_S",
@@ -176,12 +216,32 @@ VARIABLES: Final = (
         "0 to 3600",
     ),
     Variable(
+        "STREAMER_WATCHDOG_S",
+        "watchdog_s",
+        f"{HUNG_S:.0f}",
+        "seconds for one batch before the engine counts as hung and is begun anew; 0 for ever",
+        _integer(0, 3_600),
+        "0 to 3600",
+    ),
+    Variable(
+        "STREAMER_NOTICE_S",
+        "notice_s",
+        f"{Limits().notice_s:.0f}",
+        "seconds between the word to clients that the server stops, and the end of their sessions",
+        _integer(0, 3_600),
+        "0 to 3600",
+    ),
+    Variable(
         "STREAMER_DRAIN_S",
         "drain_s",
         f"{Limits().drain_s:.0f}",
         "seconds for open segments to be finished when the server stops",
         _integer(0, 3_600),
         "0 to 3600",
+    ),
+    Variable("STREAMER_LOG_LEVEL", "log_level", "info", ", ".join(LEVELS), _one_of(*LEVELS), ", ".join(LEVELS)),
+    Variable(
+        "STREAMER_LOG_FORMAT", "log_format", "text", "lines for people, or json: an object each", _one_of(*FORMATS), " or ".join(FORMATS)
     ),
     Variable("STREAMER_KEYS", "keys", "", "file of keys; with it everybody needs one", _file, "a file"),
     Variable("STREAMER_TOKEN_SECRET", "token_secret", "", "file that tokens are signed with; made beside the keys", _file, "a file"),
@@ -223,8 +283,10 @@ VARIABLES: Final = (
 )
 
 
-def read_settings(environment: Mapping[str, str], home: Path) -> Settings:
-    """Settings from environment variables. Raises ``ConfigurationError`` with name, value and what was expected."""
+def read_settings(environment: Mapping[str, str], home: Path, config: Path | None = None) -> Settings:
+    """Settings from a file and environment variables. Raises ``ConfigurationError`` with name, value and what was expected."""
+    if config := config or (Path(named) if (named := environment.get("STREAMER_CONFIG")) else None):
+        environment = {**_read_file(config), **environment, "STREAMER_CONFIG": str(config)}
     values: dict[str, Any] = {}
     for variable in VARIABLES:
         text = environment.get(variable.name)
@@ -239,9 +301,35 @@ def read_settings(environment: Mapping[str, str], home: Path) -> Settings:
         foreign_caches=_foreign_caches(environment, home),
         offline=values.pop("offline", False),
     )
-    limits = Limits(**{name: values.pop(name) for name in ("max_sessions", "idle_timeout_s", "resume_s", "drain_s") if name in values})
+    limits = Limits(**{limit.name: values.pop(limit.name) for limit in fields(Limits) if limit.name in values})
     access = AccessSettings(**{field.name: values.pop(field.name) for field in fields(AccessSettings) if field.name in values})
     return Settings(models=models, limits=limits, access=access, **values)
+
+
+def read_again(settings: Settings) -> Settings:
+    """What the file says now, beside the environment. Raises ``ConfigurationError``."""
+    return read_settings(os.environ, Path.home(), settings.config)
+
+
+def needs_restart(running: Settings, wanted: Settings) -> list[str]:
+    """Names of settings that have changed and cannot while the server runs."""
+    return [
+        each.name for each in fields(Settings) if each.name not in CHANGING and getattr(running, each.name) != getattr(wanted, each.name)
+    ]
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    names = {variable.name for variable in VARIABLES} - {"STREAMER_CONFIG"}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}; expected TOML, as in STREAMER_MAX_SESSIONS = 200") from None
+    for name, value in found.items():
+        if name not in names:
+            raise ConfigurationError(f"{path} has {name}, expected one of {', '.join(sorted(names))}")
+        if not isinstance(value, str | int | float):
+            raise ConfigurationError(f"{path} has {name} = {value!r}, expected a string, a number, true or false")
+    return {name: str(value) for name, value in found.items()}
 
 
 def _cache_home(environment: Mapping[str, str], home: Path) -> Path:

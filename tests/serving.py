@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from streamer.connection import Limits
 from streamer.engine.placement import in_threads
+from streamer.engine.scheduler import HUNG_S
 from streamer.engine.scripted import Scripted
 from streamer.server import Server
 from streamer.vad.choose import choose_judge
@@ -57,17 +58,19 @@ class Running:
 
 
 @contextmanager
-def serving(build=Scripted, *, judge=None, warm=True, listen=None, host="127.0.0.1", guard=None, tls=None, keeper=None, **limits):
+def serving(
+    build=Scripted, *, judge=None, warm=True, listen=None, host="127.0.0.1", guard=None, tls=None, keeper=None, hung_s=HUNG_S, **limits
+):
     """A server on a port of its own, warm, and stopped afterwards whatever happened."""
     started, failures, box = threading.Event(), [], []
 
     async def main():
         server = Server(
-            in_threads(build),
+            in_threads(build, hung_s=hung_s),
             judge or choose_judge(),
             host=host,
             listen=listen,
-            limits=Limits(**{"drain_s": 5.0, **limits}),
+            limits=Limits(**{"drain_s": 5.0, "notice_s": 0.0, **limits}),
             guard=guard,
             tls=tls,
             keeper=keeper,

@@ -209,7 +209,7 @@ def test_nobody_is_let_in_by_oversight(compose: dict, name: str) -> None:
 
 
 def test_docker_waits_longer_than_the_server_drains(compose: dict) -> None:
-    assert float(compose["services"]["cpu"]["stop_grace_period"].rstrip("s")) > Limits().drain_s
+    assert float(compose["services"]["cpu"]["stop_grace_period"].rstrip("s")) > Limits().notice_s + Limits().drain_s
 
 
 def test_the_cpu_is_the_default_and_the_gpu_is_asked_for(compose: dict) -> None:

@@ -71,7 +71,7 @@ def run_server(pipe: Pipe, vad: str) -> None:
         }
 
     async def main() -> None:
-        server = Server(in_threads(lambda: engine), judge, limits=Limits(max_sessions=100_000, drain_s=0.0))
+        server = Server(in_threads(lambda: engine), judge, limits=Limits(max_sessions=100_000, notice_s=0.0, drain_s=0.0))
         await server.start()
         await server.settled.wait()
         await _answer_questions(pipe, int(server.address.rpartition(":")[2]), usage, profile)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from dataclasses import replace
 from itertools import count
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
@@ -60,7 +61,7 @@ class InProcess:
 
     async def __aenter__(self) -> Self:
         settled = asyncio.Event()
-        engines = in_threads(*builds(self._settings))
+        engines = in_threads(*builds(self._settings), hung_s=0)  # a machine that is slower than speech is no fault where files are heard
         self._scheduler = engines(asyncio.get_running_loop().call_soon_threadsafe, lambda batch: None)
         self._scheduler.on_health(lambda health: settled.set())
         self._scheduler.start()
@@ -116,7 +117,7 @@ class SelfServed(Remote):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__("", paced=True)
-        self._server = Server(in_threads(*builds(settings)), choose_judge(settings.vad), limits=settings.limits)
+        self._server = Server(in_threads(*builds(settings)), choose_judge(settings.vad), limits=replace(settings.limits, notice_s=0))
 
     async def __aenter__(self) -> Self:
         await self._server.start()

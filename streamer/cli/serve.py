@@ -2,13 +2,14 @@
 
 import argparse
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from streamer import __version__
 from streamer.access.configured import build_guard, build_tls, require_safe
@@ -21,14 +22,16 @@ from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Scheduling
 from streamer.errors import ConfigurationError
 from streamer.keeper import Keeper
+from streamer.logs import FORMATS, LEVELS, configure_logging
 from streamer.server import Server
-from streamer.settings import EXPECTED_LISTEN, Settings, read_listen
+from streamer.settings import EXPECTED_LISTEN, Settings, needs_restart, read_again, read_listen
 from streamer.store.address import EXPECTED as EXPECTED_STORE
 from streamer.store.address import open_store, sqlite_path
 from streamer.vad import choose
 from streamer.wires.routes import BY_NAME
-from streamer.workers.child import configure_logging
 from streamer.workers.supervisor import Supervisor
+
+logger: Final = logging.getLogger(__name__)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,20 +62,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="let clients ask for their audio to be kept beside a SQLite store (default: no)",
     )
-    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings in TOML, named like the variables; SIGHUP reads it again (docs/operations.md)"
+    )
+    parser.add_argument("--log-level", choices=LEVELS, help="(default: info)")
+    parser.add_argument("--log-format", choices=FORMATS, help="lines for people, or a JSON object each (default: text)")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    configure_logging(arguments.log_level)
-    names = ("host", "port", "listen", "model", "device", "precision", "graphs", "vad", "workers", "store", "record")
-    settings = replace(settings, **_said(arguments, names))
-    settings = replace(settings, access=replace(settings.access, **_said(arguments, ("keys", "insecure", "tls_cert", "tls_key"))))
+    settings = with_options(arguments, settings)
+    configure_logging(settings.log_level, settings.log_format)
     require_safe(settings.access, settings.host, [name for name in settings.listen if BY_NAME[name].tcp])
+
+    def read() -> Settings:
+        return with_options(arguments, read_again(settings))
+
     try:
         import uvloop
     except ImportError:  # no wheel for this platform
-        return asyncio.run(serve(settings, arguments.log_level))
-    return uvloop.run(serve(settings, arguments.log_level))
+        return asyncio.run(serve(settings, read))
+    return uvloop.run(serve(settings, read))
+
+
+def with_options(arguments: argparse.Namespace, settings: Settings) -> Settings:
+    """An option beats what was read."""
+    names = (
+        "host",
+        "port",
+        "listen",
+        "model",
+        "device",
+        "precision",
+        "graphs",
+        "vad",
+        "workers",
+        "store",
+        "record",
+        "log_level",
+        "log_format",
+    )
+    access = replace(settings.access, **_said(arguments, ("keys", "insecure", "tls_cert", "tls_key")))
+    return replace(settings, access=access, **_said(arguments, names))
 
 
 def _said(arguments: argparse.Namespace, names: Iterable[str]) -> dict[str, Any]:
@@ -97,9 +127,18 @@ class Service(Protocol):
     def scheduler(self) -> Scheduling: ...
     async def start(self) -> None: ...
     async def stop(self) -> None: ...
+    def reload(self, settings: Settings) -> None:
+        """Take over what may change."""
 
 
-def service(settings: Settings, log_level: str) -> Service:
+class InOneProcess(Server):
+    """The server, which is told its new limits."""
+
+    def reload(self, settings: Settings) -> None:
+        self.change(settings.limits)
+
+
+def service(settings: Settings) -> Service:
     judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
     guard, tls = build_guard(settings.access), build_tls(settings.access)  # and so are these
     if settings.record and not sqlite_path(settings.store or ""):
@@ -109,9 +148,9 @@ def service(settings: Settings, log_level: str) -> Service:
     if settings.store:
         open_store(settings.store)  # what cannot be had is told before anybody speaks; later it is told with each final
     if settings.workers > 1:
-        return Supervisor(settings, builds(settings), log_level=log_level)
-    return Server(
-        in_threads(*builds(settings)),
+        return Supervisor(settings, builds(settings))
+    return InOneProcess(
+        in_threads(*builds(settings), hung_s=settings.watchdog_s),
         judge,
         host=settings.host,
         port=settings.port,
@@ -123,9 +162,9 @@ def service(settings: Settings, log_level: str) -> Service:
     )
 
 
-async def serve(settings: Settings, log_level: str) -> int:
-    """Until SIGINT or SIGTERM. Returns the exit code."""
-    server = service(settings, log_level)
+async def serve(settings: Settings, read: Callable[[], Settings]) -> int:
+    """Until SIGINT or SIGTERM. Returns the exit code. ``read`` gives the settings anew."""
+    server = service(settings)
     try:
         await server.start()
     except OSError as error:
@@ -137,6 +176,8 @@ async def serve(settings: Settings, log_level: str) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if settings.config:  # without a file there is nothing to read again, and a terminal that is closed ends what it began
+        loop.add_signal_handler(signal.SIGHUP, reload, server, settings, read)
     print(f"streamer {__version__} listens on {server.address} (open it in a browser); clients connect to {_socket(server)}", flush=True)
     for name, port in server.ports.items():
         print(f"{name} has port {port} of its own", flush=True)
@@ -147,6 +188,20 @@ async def serve(settings: Settings, log_level: str) -> int:
     if failure:
         print(f"the model could not be loaded: {failure}", file=sys.stderr)
     return 1 if failure else 0
+
+
+def reload(server: Service, running: Settings, read: Callable[[], Settings]) -> None:
+    """Read the settings again, and say what came of it. A file that cannot be read changes nothing."""
+    try:
+        settings = read()
+    except ConfigurationError as error:
+        logger.error("the settings stay as they were: %s", error)
+        return
+    configure_logging(settings.log_level, settings.log_format)
+    server.reload(settings)
+    for name in needs_restart(running, settings):
+        logger.warning("%s has changed in %s, which takes a restart", name, settings.config)
+    logger.info("settings were read again from %s", settings.config)
 
 
 def announce(scheduler: Scheduling, stop: Callable[[], None]) -> None:

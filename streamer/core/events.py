@@ -516,6 +516,11 @@ class ErrorSent(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GoingAway(Message):
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Closed(Message):
     reason: str
     totals: Mapping[str, int]

@@ -9,7 +9,7 @@ from typing import Final
 
 from streamer.core.events import Job, ModelInfo
 from streamer.engine import Engine, WarmUp
-from streamer.engine.scheduler import Answered, Batch, Deliver, Health, Scheduler
+from streamer.engine.scheduler import HUNG_S, Answered, Batch, Deliver, Health, Scheduler
 from streamer.engine.scheduling import Open, Scheduling
 
 BEST_FIRST: Final = (Health.WARM, Health.LOADING, Health.RESTARTING, Health.FAILED, Health.CLOSED)
@@ -55,6 +55,12 @@ class Placement:
     @property
     def queued_jobs(self) -> int:
         return sum(device.queued_jobs for device in self.devices)
+
+    @property
+    def delay_s(self) -> float:
+        """Where a newcomer would wait the least."""
+        best = self.health
+        return min(device.delay_s for device in self.devices if device.health is best)
 
     def start(self) -> None:
         for device in self.devices:
@@ -112,10 +118,10 @@ def placed(devices: Sequence[Scheduling]) -> Scheduling:
     return devices[0] if len(devices) == 1 else Placement(devices)
 
 
-def in_threads(*builds: Callable[[], Engine]) -> Open:
+def in_threads(*builds: Callable[[], Engine], hung_s: float = HUNG_S) -> Open:
     """An engine for each ``build``, in threads of this process."""
 
     def open_them(deliver: Deliver, observe: Callable[[Batch], None]) -> Scheduling:
-        return placed([Scheduler(build, deliver=deliver, observe=observe) for build in builds])
+        return placed([Scheduler(build, deliver=deliver, observe=observe, hung_s=hung_s) for build in builds])
 
     return open_them

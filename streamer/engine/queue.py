@@ -2,6 +2,8 @@
 
 - Finals go before speculative decodes, those before partials, those before sounds. Speculations and partials lead batches in turn:
   speculations are longer, and one of them always waits, so that short partials would hardly ever find a batch of their length.
+- A final that came while another of its session waited is a backlog's, such as a file's that is sent faster than it is heard. Backlogs
+  lead no two batches in a row while speculations or partials wait, so that those who speak go on seeing their words.
 - Among equals sessions take turns: a job's turn is one after its session's last, never before the turn that is being served, and right
   after it at the latest where nothing of its session waits. So neither a backlog nor a long wait of one client delays another's sentence.
 - A session has at most one partial of a segment queued; a newer one takes its place.
@@ -24,6 +26,7 @@ from streamer.core.events import SAMPLE_RATE, Job, JobKind
 from streamer.engine import BatchLimits
 
 MAX_JOBS: Final = 4096  # at 300 ms of partial cadence, what about a thousand talking sessions ask for in a second
+SHARE: Final = 10 * SAMPLE_RATE  # of what one session has waiting counts for others: sessions take turns, so a file's backlog is its own
 DROPPABLE: Final = (JobKind.SOUND, JobKind.PARTIAL, JobKind.SPECULATIVE)  # least urgent first
 
 
@@ -38,6 +41,8 @@ class Entry:
     since: float
     """When it came, on the caller's clock."""
     bucket: int
+    behind: bool
+    """It came while another final of its session waited."""
 
     @property
     def samples(self) -> int:
@@ -81,8 +86,12 @@ class JobQueue:
         self._serving = dict.fromkeys(JobKind, 0)  # the turn
         self._next: dict[JobKind, dict[str, int]] = {kind: {} for kind in JobKind}  # turn of a session's next job
         self._led = JobKind.FINAL  # the last batch
+        self._led_between = JobKind.PARTIAL  # the last batch that a speculation or a partial led
         self._count = self._length = 0
+        self._samples_of: dict[str, int] = {}
         self.audio_samples = 0
+        self.due_samples = 0
+        """What a newcomer would find before it: at most ``SHARE`` of each session."""
 
     def __len__(self) -> int:
         return self._length
@@ -134,7 +143,8 @@ class JobQueue:
         near = [*range(lead.bucket, -1, -1), *range(lead.bucket + 1, len(self.limits.buckets_s) + 1)]
         between = sorted((JobKind.SPECULATIVE, JobKind.PARTIAL), key=lambda kind: (kind is not lead.kind, kind))
         asked = 0
-        for kinds in ([JobKind.FINAL], between, [JobKind.SOUND]):
+        urgent = ([JobKind.FINAL], between) if lead.kind is JobKind.FINAL else (between, [JobKind.FINAL])  # which has given way, or is none
+        for kinds in (*urgent, [JobKind.SOUND]):
             for bucket in near:
                 for kind in kinds:
                     batch.fill(self._lines[kind][bucket])
@@ -151,12 +161,16 @@ class JobQueue:
         for kind, lines in self._lines.items():
             if head := min((line[0] for line in lines if line), key=_place, default=None):
                 heads[kind] = head
-                self._serving[kind] = head.turn
         if not heads:
             return None
         kind = min(heads)
-        if kind is self._led is JobKind.SPECULATIVE and JobKind.PARTIAL in heads:
-            kind = JobKind.PARTIAL
+        between = [other for other in (JobKind.SPECULATIVE, JobKind.PARTIAL) if other in heads]
+        if kind is self._led is JobKind.FINAL and heads[kind].behind and between:
+            kind = between[0]
+        self._serving.update({other: head.turn for other, head in heads.items() if other >= kind})  # what gave way was not served
+        if kind in between:
+            kind = between[-1] if self._led_between is JobKind.SPECULATIVE else between[0]
+            self._led_between = kind
         self._led = kind
         return heads[kind]
 
@@ -169,11 +183,12 @@ class JobQueue:
         if not any(entry.kind is kind for entry in mine):
             turn = min(turn, serving + 1)  # rides in batches of others are no debt
         turns[job.session] = turn + 1
-        entry = Entry(job, kind, turn, number, since, self._bucket(job))
+        behind = kind is JobKind.FINAL and any(entry.kind is kind for entry in mine)
+        entry = Entry(job, kind, turn, number, since, self._bucket(job), behind)
         insort(self._lines[kind][entry.bucket], entry, key=_place)
         self._of_session[job.session][number] = entry
         self._length += 1
-        self.audio_samples += entry.samples
+        self._weigh(entry, entry.samples)
 
     def _least_urgent(self) -> Entry | None:
         for kind in DROPPABLE:
@@ -200,7 +215,17 @@ class JobQueue:
         if not mine:
             del self._of_session[entry.job.session]
         self._length -= 1
-        self.audio_samples -= entry.samples
+        self._weigh(entry, -entry.samples)
+
+    def _weigh(self, entry: Entry, samples: int) -> None:
+        self.audio_samples += samples
+        if entry.kind is JobKind.SOUND:  # nobody waits behind one
+            return
+        session = entry.job.session
+        before = self._samples_of.pop(session, 0)
+        self.due_samples += min(before + samples, SHARE) - min(before, SHARE)
+        if before + samples:
+            self._samples_of[session] = before + samples
 
 
 def _same_segment(a: Job, b: Job) -> bool:

@@ -2,12 +2,14 @@
 
 Every submitted job gets exactly one answer, in the thread of the caller's choosing (``deliver``). Where the device runs out of memory,
 the cap of a batch is halved. A thread that dies is noticed: readiness goes, the jobs it held are tried once more, and a new thread builds
-a new engine, after a pause that grows while it keeps dying.
+a new engine, after a pause that grows while it keeps dying. A thread that does not come back from a batch is noticed too, by another that
+looks at it now and then: it is left to itself, and a new one does the same in its place.
 """
 
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -25,6 +27,10 @@ Deliver = Callable[[Callable[[], None]], object]
 """Runs a function where answers belong: ``loop.call_soon_threadsafe``."""
 
 RESTART_PAUSE_S: Final = (0.1, 1.0, 5.0, 15.0)  # after the first, second … death in a row
+HUNG_S: Final = 30.0  # for a batch: the longest job is 30 s of audio, and an engine that is slower than speech is of no use here
+LOOKS: Final = 4  # within that time; a hang is noticed a quarter later at the most
+PREPARING: Final = 4  # times that long may the next engine take to be warm: its files have been read once
+FADING: Final = 0.95  # of what earlier batches count for the speed, with each one more
 MAX_TRIES: Final = 2  # a job that was in the hands of two threads that died is given up
 
 
@@ -59,9 +65,12 @@ class Scheduler:
         clock: Callable[[], float] = time.perf_counter,
         observe: Callable[[Batch], None] = lambda batch: None,
         max_jobs: int = MAX_JOBS,
+        hung_s: float = HUNG_S,
+        hung: Callable[[], None] | None = None,
     ) -> None:
+        """A batch that takes ``hung_s`` is given up, and a new thread begins; 0 waits for ever. ``hung`` is told when that hangs too."""
         self._build, self._deliver, self._clock, self._observe = build, deliver, clock, observe
-        self._max_jobs = max_jobs
+        self._max_jobs, self._hung_s, self._hung = max_jobs, hung_s, hung
         self._wake = threading.Condition()
         self._queue: JobQueue | None = None  # its bounds are the engine's
         self._early: list[tuple[Job, float]] = []  # submitted while the first engine was loading
@@ -74,11 +83,18 @@ class Scheduler:
         self.warm_up: WarmUp | None = None
         self.failure: Exception | None = None
         """Why the engine could not be built the first time."""
-        self._thread = threading.Thread(target=self._supervise, name="engine", daemon=True)
+        self._spent_s = self._decoded_s = 0.0  # of late
+        self._suspects: deque[Entry] = deque()  # of a batch that came to nothing: tried alone, so that only who does it again is given up
+        self._batches = self._builds = 0
+        self._generation = 0  # of threads: what an earlier one still does has no effect
+        self._closing = threading.Event()
+        self._thread = self._new_thread()
 
     def start(self) -> None:
         """Start the thread. ``health`` turns WARM, or FAILED with a ``failure``."""
         self._thread.start()
+        if self._hung_s:
+            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def on_health(self, changed: Callable[[Health], None]) -> None:
         """Call this, through ``deliver``, whenever the health changes."""
@@ -99,6 +115,13 @@ class Scheduler:
     def queued_jobs(self) -> int:
         with self._wake:
             return len(self._queue) if self._queue else len(self._early)
+
+    @property
+    def delay_s(self) -> float:
+        """How long a newcomer's jobs would wait, by the speed of late."""
+        with self._wake:
+            due_s = self._queue.due_samples / SAMPLE_RATE if self._queue else 0.0
+            return due_s * self._spent_s / self._decoded_s if self._decoded_s else 0.0
 
     def submit(self, job: Job, answered: Answered) -> None:
         """Queue a job; ``answered`` is called exactly once."""
@@ -126,6 +149,7 @@ class Scheduler:
         """Answer what is queued with ``Failed``, free the engine and end the thread."""
         with self._wake:
             self._set_health(Health.CLOSED)
+            self._closing.set()
             self._wake.notify()
         if self._thread.is_alive():
             self._thread.join(timeout_s)
@@ -152,24 +176,51 @@ class Scheduler:
         for changed in self._changed:
             self._deliver(lambda changed=changed: changed(health))  # type: ignore[misc]
 
-    def _supervise(self) -> None:
+    def _new_thread(self) -> threading.Thread:
+        return threading.Thread(target=self._supervise, args=(self._generation,), name="engine", daemon=True)
+
+    def _supervise(self, mine: int) -> None:
         deaths = 0
-        while self.health is not Health.CLOSED:
+        while self.health is not Health.CLOSED and self._generation == mine:
             engine: Engine | None = None
             try:
                 engine = self._prepare()
-                while self._step(engine):
+                while self._step(engine, mine):
                     deaths = 0
-            except Exception as error:  # noqa: BLE001 - the last line of defence: whatever killed the engine, the thread goes on
-                if not self._recover(error, deaths):
+            except BaseException as error:  # noqa: BLE001 - the last line of defence: whatever killed the engine, the thread goes on
+                if not self._recover(error, deaths, mine):
                     break
                 deaths += 1
             finally:
                 if engine is not None:
-                    engine.close()
-        self._refuse_all()
+                    _free(engine)
+        if self._generation == mine:
+            self._refuse_all()
+
+    def _watch(self) -> None:
+        """The watchdog's thread. It looks and counts: it needs no clock, and costs the batches nothing."""
+        seen, looks = (0, 0), 0
+        while not self._closing.wait(self._hung_s / LOOKS):
+            with self._wake:
+                now = self._batches, self._builds
+                looks = looks + 1 if now == seen else 0
+                seen = now
+                if self._running and looks >= LOOKS:
+                    self._give_up()
+                elif self._hung and self.health is Health.RESTARTING and looks >= LOOKS * PREPARING:
+                    logger.error("a new engine is not warm after %.0f s", self._hung_s * PREPARING)
+                    self._hung()
+
+    def _give_up(self) -> None:
+        logger.error("the engine has not answered %d jobs for %.1f s; it is given up", len(self._running), self._hung_s)
+        self._generation += 1
+        self._set_health(Health.RESTARTING)
+        self._try_again("the engine hung on it")
+        self._thread = self._new_thread()
+        self._thread.start()
 
     def _prepare(self) -> Engine:
+        self._builds += 1
         engine = self._build()
         self.info = engine.info
         self.warm_up = engine.warm_up()
@@ -185,46 +236,57 @@ class Scheduler:
             logger.info("warm-up: a batch of %d x %.1f s cost %.0f ms", items, audio_s, cost_ms)
         return engine
 
-    def _recover(self, error: Exception, deaths: int) -> bool:
+    def _recover(self, error: BaseException, deaths: int, mine: int) -> bool:
         """After the engine died: give its jobs another try, and pause. False when there is no sense in going on."""
         with self._wake:
+            if self._generation != mine:
+                return False
             if self.info is None:  # it never lived: a wrong model or device does not mend itself
-                self.failure = error
+                self.failure = error if isinstance(error, Exception) else RuntimeError(f"its thread was ended by {error!r}")
                 self._set_health(Health.FAILED)
                 return False
             logger.error("the engine died: %s; building a new one", error, exc_info=error)
             self._set_health(Health.RESTARTING)
-            for entry in self._running:
-                tries = self._tries.get(id(entry.job), 1)
-                if tries >= MAX_TRIES:
-                    self._answer(Failed(entry.job, f"the engine died on it: {error}"))
-                else:
-                    self._tries[id(entry.job)] = tries + 1
-                    self._enqueue(entry.job, entry.since)
-            self._running = []
+            self._try_again(f"the engine died on it: {error}")
             pause = RESTART_PAUSE_S[min(deaths, len(RESTART_PAUSE_S) - 1)]
             self._wake.wait_for(lambda: self.health is Health.CLOSED, pause)
         return True
 
-    def _step(self, engine: Engine) -> bool:
-        """Decode one batch. False when closed."""
+    def _try_again(self, reason: str) -> None:
+        """The jobs of the batch that came to nothing."""
+        for entry in self._running:
+            tries = self._tries.get(id(entry.job), 1)
+            if tries >= MAX_TRIES:
+                self._answer(Failed(entry.job, reason))
+            else:
+                self._tries[id(entry.job)] = tries + 1
+                self._suspects.append(entry)
+        self._running = []
+
+    def _step(self, engine: Engine, mine: int) -> bool:
+        """Decode one batch. False when closed, or given up meanwhile."""
         with self._wake:
             assert self._queue is not None
             queue = self._queue
-            self._wake.wait_for(lambda: len(queue) or self.health is Health.CLOSED)
+            self._wake.wait_for(lambda: len(queue) or self._suspects or self.health is Health.CLOSED)
             if self.health is Health.CLOSED:
                 return False
-            self._running = queue.take()
+            self._running = taken = [self._suspects.popleft()] if self._suspects else queue.take()
+            self._batches += 1
         began = self._clock()
-        answers = decode(engine, [entry.job for entry in self._running], self._shrink)
+        answers = decode(engine, [entry.job for entry in taken], self._shrink)
         decode_ms = (self._clock() - began) * 1000
         with self._wake:
-            for entry, answer in zip(self._running, answers, strict=True):
+            if self._generation != mine:
+                return False
+            for entry, answer in zip(taken, answers, strict=True):
                 if isinstance(answer, Hypothesis):
                     answer = replace(answer, queue_ms=(began - entry.since) * 1000, decode_ms=decode_ms)
                 self._answer(answer)
-            batch, self._running = self._running, []
-        self._observe(_measure(batch, began, decode_ms, engine.batch_limits))
+            self._running = []
+            self._spent_s = FADING * self._spent_s + decode_ms / 1000
+            self._decoded_s = FADING * self._decoded_s + sum(entry.samples for entry in taken) / SAMPLE_RATE
+        self._observe(_measure(taken, began, decode_ms, engine.batch_limits))
         return True
 
     def _shrink(self, padded_s: float) -> None:
@@ -238,7 +300,7 @@ class Scheduler:
     def _refuse_all(self) -> None:
         with self._wake:
             reason = f"the engine could not be loaded: {self.failure}" if self.failure else "the server is closing"
-            for entry in self._running:
+            for entry in (*self._running, *self._suspects):
                 self._answer(Failed(entry.job, reason))
             while self._queue and (batch := self._queue.take()):
                 for entry in batch:
@@ -246,6 +308,13 @@ class Scheduler:
             for job, _ in self._early:
                 self._answer(Failed(job, reason))
             self._early.clear()
+
+
+def _free(engine: Engine) -> None:
+    try:
+        engine.close()
+    except Exception as error:  # noqa: BLE001 - a device that is lost may not even be left
+        logger.warning("the engine could not be closed: %s", error)
 
 
 def _measure(batch: list[Entry], began: float, decode_ms: float, limits: BatchLimits) -> Batch:

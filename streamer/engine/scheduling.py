@@ -34,6 +34,10 @@ class Scheduling(Protocol):
     @property
     def queued_jobs(self) -> int: ...
 
+    @property
+    def delay_s(self) -> float:
+        """How long a newcomer's jobs would wait, by the speed of late."""
+
     def start(self) -> None: ...
 
     def on_health(self, changed: Callable[[Health], None]) -> None:

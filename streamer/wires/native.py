@@ -15,6 +15,7 @@ from streamer.core.events import (
     ErrorSent,
     Flush,
     Flushed,
+    GoingAway,
     Heartbeat,
     Input,
     Keepalive,
@@ -55,6 +56,7 @@ MESSAGE_TYPES: Final[Mapping[type[Message], str]] = {
     Heartbeat: "heartbeat",
     Warned: "warning",
     ErrorSent: "error",
+    GoingAway: "going_away",
     Closed: "closed",
 }
 AGREED: Final = first_of("msgpack", "json")

@@ -12,21 +12,23 @@ import socket
 import sys
 from typing import Final
 
+from streamer.logs import configure_logging
 from streamer.workers.channel import Channel
-from streamer.workers.child import LENGTH_BYTES, Order, configure_logging
+from streamer.workers.child import LENGTH_BYTES, Order
 
 logger: Final = logging.getLogger("streamer.workers")
 
 
 def main() -> int:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     line = socket.socket(fileno=0)
     order = _order(line)
-    configure_logging(order.log_level)
+    configure_logging(order.log_level, order.log_format)
 
     async def work() -> None:
         channel = await Channel.over(line)
+        channel.told = _configure
         await order.work.run(channel)
         await channel.close()
 
@@ -37,6 +39,12 @@ def main() -> int:
     else:
         uvloop.run(work())
     return 0
+
+
+def _configure(settings: bytes) -> None:
+    """What changes for a child that has no clients."""
+    changed = pickle.loads(settings)
+    configure_logging(changed.log_level, changed.log_format)
 
 
 def _order(line: socket.socket) -> Order:

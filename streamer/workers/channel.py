@@ -20,6 +20,7 @@ class Word(IntEnum):
     QUESTION = 0
     ANSWER = 1
     READY = 2
+    SETTINGS = 3
 
 
 async def _nothing() -> bytes:
@@ -35,6 +36,8 @@ class Channel:
         self._number = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.answer: Callable[[], Awaitable[bytes]] = _nothing
+        self.told: Callable[[bytes], None] = lambda data: None
+        """Called with new settings."""
         self.ready = asyncio.Event()
         """The other end has said that it is at work."""
         self.ended = asyncio.Event()
@@ -56,6 +59,9 @@ class Channel:
                 return bytes(await future)
         finally:
             del self._asked[number]
+
+    def tell(self, settings: bytes) -> None:
+        self._writer.write(pack(Word.SETTINGS, 0, settings))
 
     def say_ready(self) -> None:
         self._writer.write(pack(Word.READY))
@@ -87,6 +93,8 @@ class Channel:
                 task.add_done_callback(self._tasks.discard)
             case Word.ANSWER if (future := self._asked.get(number)) and not future.done():
                 future.set_result(data)
+            case Word.SETTINGS:
+                self.told(data)
             case Word.READY:
                 self.ready.set()
 

@@ -10,13 +10,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from streamer.access.redaction import Redacting
 from streamer.engine.scheduler import RESTART_PAUSE_S
 from streamer.workers.channel import Channel
 
 logger: Final = logging.getLogger(__name__)
 
 LENGTH_BYTES: Final = 4
+STARTING_S: Final = 120.0  # for a process to answer the first time
+STILL: Final = 4  # questions within the time after which a process that answers none is killed
 STEADY_S: Final = 60.0  # a child that lived so long died of something new
 
 
@@ -32,22 +33,19 @@ class Work(Protocol):
 class Order:
     work: Work
     log_level: str
-
-
-def configure_logging(level: str) -> None:
-    """To standard error, and never with a key or a token in it."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Redacting("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
-    logging.basicConfig(level=level.upper(), handlers=[handler])
-    for noisy in ("websockets", "httpx"):  # our own two lines a session say more; httpx would log signed download addresses
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    log_format: str = "text"
 
 
 class Child:
-    """``answer`` is what it is told when it asks; ``died`` is called when it ended unasked, before the next one begins."""
+    """``answer`` is what it is told when it asks; ``died`` is called when it ended unasked, before the next one begins.
 
-    def __init__(self, order: Order, *, answer: Callable[[], Awaitable[bytes]], died: Callable[["Child"], None]) -> None:
-        self._name, self._order = order.work.name, pickle.dumps(order)
+    One that does not answer for ``still_s`` is killed; 0 waits for ever.
+    """
+
+    def __init__(
+        self, order: Order, *, answer: Callable[[], Awaitable[bytes]], died: Callable[["Child"], None], still_s: float = 0.0
+    ) -> None:
+        self._name, self._order, self._still_s = order.work.name, pickle.dumps(order), still_s
         self._answer, self._died = answer, died
         self._stopping = asyncio.Event()
         self._process: asyncio.subprocess.Process | None = None
@@ -60,6 +58,12 @@ class Child:
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
+
+    def renew(self, order: Order, settings: bytes) -> None:
+        """Tell it its new settings, and whoever comes after it."""
+        self._order = pickle.dumps(order)
+        if self._channel:
+            self._channel.tell(settings)
 
     async def numbers(self, timeout_s: float) -> bytes:
         """What it counts; what it last said where it does not answer."""
@@ -120,12 +124,26 @@ class Child:
         self._channel.answer = self._answer
         if self._stopping.is_set():
             await self._channel.close()
-        passing = asyncio.create_task(self._pass_ready(self._channel))
+        tasks = [asyncio.create_task(work) for work in (self._pass_ready(self._channel), self._watch(self._channel, self._process))]
         code = await self._process.wait()
-        passing.cancel()
+        for task in tasks:
+            task.cancel()
         await self._channel.close()
         self._channel = None
         return code
+
+    async def _watch(self, channel: Channel, process: asyncio.subprocess.Process) -> None:
+        bound = STARTING_S
+        while self._still_s:
+            try:
+                await channel.ask(bound)
+            except TimeoutError:
+                if not channel.ended.is_set():
+                    logger.error("%s has not answered for %.0f s, and is killed", self._name, bound)
+                    process.kill()
+                return
+            bound = self._still_s
+            await asyncio.sleep(self._still_s / STILL)
 
     async def _pass_ready(self, channel: Channel) -> None:
         await channel.ready.wait()

@@ -6,6 +6,7 @@ read brings many, one wake-up delivers a batch's answers, one write carries them
 
 import asyncio
 import logging
+import os
 import socket
 import sys
 from collections import deque
@@ -18,7 +19,7 @@ from typing import Any, Final, cast
 from streamer.core.events import Answer, Failed, Samples
 from streamer.engine import Engine
 from streamer.engine.rows import Reader, RowEngine
-from streamer.engine.scheduler import Health, Scheduler
+from streamer.engine.scheduler import HUNG_S, Health, Scheduler
 from streamer.metrics import EngineMetrics
 from streamer.workers.arena import mapped
 from streamer.workers.channel import Channel
@@ -30,6 +31,7 @@ GREETING_S: Final = 5.0  # for a gateway that connects to send its arena
 SWITCH_S: Final = 0.0005  # the loop waits at the most so long for the lock; Python's own 5 ms are as long as a forward
 BACKLOG: Final = 1024
 ACCEPT_PAUSE_S: Final = 0.5
+EXIT_HUNG: Final = 75  # EX_TEMPFAIL of sysexits.h
 
 
 class Outbox:
@@ -127,12 +129,12 @@ class Link(asyncio.Protocol):
 class EngineHost:
     """The scheduler, and the gateways that are connected to it."""
 
-    def __init__(self, build: Callable[[], Engine]) -> None:
+    def __init__(self, build: Callable[[], Engine], hung_s: float) -> None:
         self._build = build
         self._reader: Reader | None = None
         self.metrics = EngineMetrics()
         self.outbox = Outbox(asyncio.get_running_loop())
-        self.scheduler = Scheduler(self._built, deliver=self.outbox.deliver, observe=self.metrics.batch)
+        self.scheduler = Scheduler(self._built, deliver=self.outbox.deliver, observe=self.metrics.batch, hung_s=hung_s, hung=_die)
         self.scheduler.on_health(self._health_changed)
         self.metrics.queue.set_function(lambda: self.scheduler.queued_ms / 1000)
         self.links: set[Link] = set()
@@ -164,7 +166,7 @@ class EngineHost:
         return pack(Kind.STATE, scheduler.health.value, *told)
 
     def load(self) -> bytes:
-        return pack(Kind.LOAD, self.scheduler.queued_ms, self.scheduler.queued_jobs)
+        return pack(Kind.LOAD, self.scheduler.queued_ms, self.scheduler.queued_jobs, self.scheduler.delay_s)
 
     async def until_left(self) -> None:
         """Until no gateway is connected."""
@@ -182,6 +184,7 @@ class EngineHost:
 
     def _health_changed(self, health: Health) -> None:
         logger.info("the engine is %s", health.value)
+        self.metrics.health_changed(health)
         for link in self.links:
             link.send_state()
 
@@ -195,10 +198,11 @@ class EngineWork:
     path: Path
     leave_s: float
     """For the gateways to leave once the supervisor has."""
+    hung_s: float = HUNG_S
 
     async def run(self, channel: Channel) -> None:
         sys.setswitchinterval(SWITCH_S)
-        host = EngineHost(self.build)
+        host = EngineHost(self.build, self.hung_s)
 
         async def exposition() -> bytes:
             return host.metrics.exposition()
@@ -219,6 +223,11 @@ class EngineWork:
                 logger.warning("%d gateways had not left %.0f s after the supervisor", len(host.links), self.leave_s)
             accepting.cancel()
         await asyncio.to_thread(host.scheduler.close)
+
+
+def _die() -> None:
+    """A thread that hangs in a device's driver takes a process with it sooner or later. The supervisor begins another."""
+    os._exit(EXIT_HUNG)
 
 
 def _greeting(gateway: socket.socket) -> Samples:

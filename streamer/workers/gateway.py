@@ -1,6 +1,7 @@
 """A gateway process: the server of ``streamer serve``, with its engines in other processes and its port shared."""
 
 import asyncio
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,13 @@ class GatewayWork:
         async def exposition() -> bytes:
             return await asyncio.sleep(0, server.metrics.exposition())
 
-        channel.answer = exposition
+        configure = channel.told
+
+        def reload(data: bytes) -> None:
+            configure(data)
+            server.change(pickle.loads(data).limits)
+
+        channel.answer, channel.told = exposition, reload
         await server.start()
         channel.say_ready()
         await channel.ended.wait()

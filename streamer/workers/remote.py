@@ -64,11 +64,17 @@ class RemoteScheduler:
         self.warm_up: WarmUp | None = None
         self.failure: Exception | None = None
         self.queued_ms = self.queued_jobs = 0  # of all gateways, as the engine process last said
+        self._delay_until = 0.0  # on the loop's clock
 
     @property
     def devices(self) -> "tuple[RemoteScheduler, ...]":
         """Itself alone."""
         return (self,)
+
+    @property
+    def delay_s(self) -> float:
+        """As the engine process last said, less the time since: it speaks only with answers, and works off meanwhile what waited."""
+        return max(0.0, self._delay_until - self._loop.time())
 
     def start(self) -> None:
         self._connecting = self._loop.create_task(self._stay_connected(), name=f"link to {self._path.name}")
@@ -148,7 +154,8 @@ class RemoteScheduler:
         if message[0] == Kind.STATE:
             self._state(*message[1:])
         elif message[0] == Kind.LOAD:
-            _, self.queued_ms, self.queued_jobs = message
+            _, self.queued_ms, self.queued_jobs, delay_s = message
+            self._delay_until = self._loop.time() + delay_s
         elif owed := self._owed.get(message[1]):
             self._answer(message[1], answer_of(message, owed.job, self._reader))
 

@@ -3,9 +3,11 @@ ends them in their order: gateways drain first, engines answer to the last."""
 
 import asyncio
 import logging
+import pickle
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +16,7 @@ from streamer.engine.placement import placed
 from streamer.engine.scheduling import Scheduling
 from streamer.metrics import EngineMetrics
 from streamer.server import page_address
-from streamer.settings import Settings
+from streamer.settings import CHANGING, Settings
 from streamer.workers.child import Child, Order
 from streamer.workers.engine import EngineWork
 from streamer.workers.gateway import GatewayWork
@@ -26,18 +28,20 @@ logger: Final = logging.getLogger(__name__)
 
 NUMBERS_S: Final = 2.0  # for a child to tell its numbers
 CLOSING_S: Final = 15.0  # beyond the drain, for a process to end by itself
+STILL: Final = 2  # times the watchdog's bound, for a process to answer anything at all: it may be loading a library meanwhile
 LONGEST_PATH: Final = 80  # the name of a Unix socket may have 107 bytes
 
 
 class Supervisor:
     """``builds`` are engines, each for a process of its own."""
 
-    def __init__(self, settings: Settings, builds: Sequence[Callable[[], Engine]], *, log_level: str) -> None:
-        self._settings, self._builds, self._log_level = settings, builds, log_level
+    def __init__(self, settings: Settings, builds: Sequence[Callable[[], Engine]]) -> None:
+        self._settings, self._builds = settings, builds
         self._tally = Tally()
         self._own = EngineMetrics()  # processor time and memory of this process
         self._gateways: list[Child] = []
         self._engines: list[Child] = []
+        self._works: dict[Child, EngineWork | GatewayWork] = {}
         self.port = settings.port
         self.ports: Mapping[str, int] = settings.listen
         self._held: list[asyncio.Server] = []
@@ -64,9 +68,11 @@ class Supervisor:
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-", dir=None if short else "/tmp")  # only its owner may enter
         folder = Path(self._folder.name)
         paths = tuple(folder / f"engine-{number}" for number in range(1, len(self._builds) + 1))
-        leave_s = self._settings.limits.drain_s + CLOSING_S
         for build, path in zip(self._builds, paths, strict=True):
-            self._engines.append(self._child(EngineWork(name=path.name.replace("-", " "), build=build, path=path, leave_s=leave_s)))
+            work = EngineWork(
+                name=path.name.replace("-", " "), build=build, path=path, hung_s=self._settings.watchdog_s, leave_s=self._patience_s
+            )
+            self._engines.append(self._child(work))
         self._slots = Slots(folder / "sessions", self._settings.workers)
         for slot in range(self._settings.workers):
             self._slots.wait_for(slot, True)
@@ -89,6 +95,11 @@ class Supervisor:
         self._scheduler.start()
         await asyncio.gather(*(gateway.ready.wait() for gateway in self._gateways))
 
+    @property
+    def _patience_s(self) -> float:
+        """For gateways to drain and end."""
+        return self._settings.limits.notice_s + self._settings.limits.drain_s + CLOSING_S
+
     async def _hold(self, port: int) -> int:
         """See to it that nobody else has the port, nor gets it while no gateway listens. Raises ``OSError``."""
         loop, host = asyncio.get_running_loop(), self._settings.host
@@ -102,14 +113,21 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Drain the gateways, then end the engines."""
-        patience = self._settings.limits.drain_s + CLOSING_S
-        await asyncio.gather(*(gateway.stop(patience) for gateway in self._gateways))
+        await asyncio.gather(*(gateway.stop(self._patience_s) for gateway in self._gateways))
         await asyncio.to_thread(self._scheduler.close)
         await asyncio.gather(*(engine.stop(CLOSING_S) for engine in self._engines))
         for held in self._held:
             held.close()
         with suppress(OSError):
             self._folder.cleanup()
+
+    def reload(self, settings: Settings) -> None:
+        """Pass on what may change."""
+        self._settings = replace(self._settings, **{name: getattr(settings, name) for name in CHANGING})
+        told = pickle.dumps(self._settings)
+        for child, work in self._works.items():
+            work = replace(work, settings=self._settings) if isinstance(work, GatewayWork) else work
+            child.renew(self._order(work), told)
 
     async def exposition(self) -> bytes:
         """The numbers of the whole server."""
@@ -118,9 +136,15 @@ class Supervisor:
         return self._tally.exposition([*filter(None, numbers), self._own.exposition()])
 
     def _child(self, work: EngineWork | GatewayWork) -> Child:
-        return Child(Order(work, self._log_level), answer=self.exposition, died=self._died)
+        child = Child(self._order(work), answer=self.exposition, died=self._died, still_s=STILL * self._settings.watchdog_s)
+        self._works[child] = work
+        return child
+
+    def _order(self, work: EngineWork | GatewayWork) -> Order:
+        return Order(work, self._settings.log_level, self._settings.log_format)
 
     def _died(self, child: Child) -> None:
+        self._own.restarts.labels("gateway" if child in self._gateways else "engine").inc()
         if child.last:
             self._tally.leave(child.last)
         if child in self._gateways:

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 LEAST: Final = ("streamer_ready", "process_start_time_seconds", "_created")
-MOST: Final = ("streamer_queue_audio_seconds",)  # the gateways repeat what the engines say of it
+MOST: Final = ("streamer_queue_audio_seconds", "streamer_queue_delay_seconds", "streamer_max_sessions")  # which all gateways repeat
 COUNTED: Final = ("counter", "histogram")
 
 Key = tuple[str, tuple[tuple[str, str], ...]]

@@ -16,7 +16,7 @@ class Fake:
     """A device: what it was given, and a health and a queue that a test sets."""
 
     def __init__(self, health=Health.WARM):
-        self.health, self.queued_ms, self.queued_jobs = health, 0, 0
+        self.health, self.queued_ms, self.queued_jobs, self.delay_s = health, 0, 0, 0.0
         self.info = self.warm_up = self.failure = None
         self.given, self.changed, self.closed = [], [], False
 
@@ -180,3 +180,10 @@ def test_two_real_devices_answer_for_their_sessions():
     scheduler.close()
 
     assert got == {str(n) for n in range(6)}
+
+
+def test_a_newcomer_waits_as_long_as_at_the_device_that_is_the_least_behind():
+    one, two, lost = Fake(), Fake(), Fake(Health.RESTARTING)
+    one.delay_s, two.delay_s = 4.0, 1.5
+
+    assert Placement([one, two, lost]).delay_s == 1.5

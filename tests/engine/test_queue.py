@@ -212,3 +212,46 @@ def test_seconds_that_a_batch_is_to_an_engine():
     assert LIMITS.decoded_s([1.0, 2.0, 4.0]) == 12.0
     assert PACKED.decoded_s([1.0, 2.0, 4.0]) == 7.0
     assert LIMITS.decoded_s([]) == PACKED.decoded_s([]) == 0
+
+
+def test_of_a_backlog_only_a_share_is_before_a_newcomer():
+    waiting = queue(*(job(F, "a", n, seconds=8.0) for n in range(5)), job(P, "b", seconds=2.0), job(N, "c", seconds=3.0))
+    assert (waiting.audio_samples, waiting.due_samples) == (45 * 16_000, 12 * 16_000)
+    waiting.discard("b")
+    assert waiting.due_samples == 10 * 16_000
+    while waiting.take():
+        pass
+    assert (waiting.audio_samples, waiting.due_samples) == (0, 0)
+
+
+ALONE = BatchLimits(max_items=1, max_audio_s=20.0, buckets_s=(1.0, 2.0, 4.0, 8.0))
+
+
+def test_a_backlog_of_finals_lets_others_through_after_each_batch():
+    waiting = queue(*(job(F, "file", n, seconds=7.5) for n in range(4)), job(P, "a"), job(S, "b"), job(P, "c"), limits=ALONE)
+    order = [taken(waiting)[0] for _ in range(7)]
+
+    assert [(item.kind, item.session) for item in order] == [
+        (F, "file"),
+        (S, "b"),
+        (F, "file"),
+        (P, "a"),
+        (F, "file"),
+        (P, "c"),
+        (F, "file"),
+    ]
+
+
+def test_a_sentences_final_does_not_wait_for_the_backlog_nor_for_those_it_lets_through():
+    waiting = queue(*(job(F, "file", n) for n in range(4)), job(P, "a"), job(P, "b"), limits=ALONE)
+    order = [taken(waiting)[0] for _ in range(2)]
+    waiting.put(job(F, "c"), 0.0)
+    order += [taken(waiting)[0] for _ in range(2)]
+
+    assert [(item.kind, item.session) for item in order] == [(F, "file"), (P, "a"), (F, "c"), (P, "b")]
+
+
+def test_finals_of_many_sessions_are_no_backlog_and_all_go_first():
+    waiting = queue(*(job(F, name) for name in "abc"), job(P, "d"), limits=ALONE)
+
+    assert [taken(waiting)[0].kind for _ in range(4)] == [F, F, F, P]

@@ -65,6 +65,24 @@ def test_jobs_are_answered_with_the_time_they_waited_and_took(running):
     assert (answer.queue_ms, answer.decode_ms) == (1.0, 1.0)
 
 
+def test_what_waits_is_reckoned_by_the_speed_of_late(running):
+    ticks = iter(n / 2 for n in range(100))  # half a second for each batch
+    engine = Gate()
+    scheduler, answers, warm = running(lambda: engine, clock=lambda: next(ticks))
+    assert warm.wait(10)
+    assert scheduler.delay_s == 0.0
+    engine.go.release()
+    scheduler.submit(job(seconds=2.0), answers.put)
+    answers.get(timeout=10)
+    scheduler.submit(job(session="b", seconds=2.0), answers.put)
+    for _ in range(2):
+        assert engine.entered.acquire(timeout=10)
+    scheduler.submit(job(session="c", seconds=6.0), answers.put)
+
+    assert scheduler.delay_s == 1.5
+    engine.go.release(5)
+
+
 def test_the_engine_lives_in_one_thread(running):
     engines = []
     scheduler, answers, warm = running(lambda: engines.append(Gate()) or engines[-1])
@@ -252,3 +270,68 @@ def test_a_client_that_is_gone_takes_its_jobs_along(running):
     assert scheduler.queued_jobs == 0
     engine.go.release(1)
     answers.get(timeout=10)
+
+
+def test_an_engine_that_hangs_is_given_up_and_only_who_hangs_it_again_is_lost(running):
+    over = threading.Event()
+
+    class Hangs(Scripted):
+        def transcribe(self, jobs):
+            if any(item.session == "bad" for item in jobs):
+                over.wait(60)
+            return super().transcribe(jobs)
+
+    queued = threading.Event()
+    scheduler, answers, warm = running(lambda: queued.wait(10) and Hangs(), hung_s=0.1)
+    for session in ("good", "bad", "fine"):
+        scheduler.submit(job(session=session), answers.put)
+    queued.set()
+    got = {(answer := answers.get(timeout=20)).job.session: answer for _ in range(3)}
+    over.set()
+
+    assert isinstance(got["good"], Hypothesis)
+    assert isinstance(got["fine"], Hypothesis)
+    assert got["bad"].reason == "the engine hung on it"
+    scheduler.submit(job(), answers.put)
+    assert isinstance(answers.get(timeout=20), Hypothesis)
+
+
+def test_an_engine_that_is_slow_but_answers_is_let_be(running):
+    engine = Gate()
+    scheduler, answers, warm = running(lambda: engine, hung_s=0.4)
+    health = []
+    scheduler.on_health(health.append)
+    assert warm.wait(10)
+    for n in range(8):
+        scheduler.submit(job(segment=n), answers.put)
+        assert engine.entered.acquire(timeout=10)
+        threading.Event().wait(0.1)
+        engine.go.release()
+        answers.get(timeout=10)
+
+    assert Health.RESTARTING not in health
+
+
+def test_where_the_next_engine_hangs_too_it_is_told(running):
+    over, told = threading.Event(), threading.Event()
+    builds = []
+
+    class Hangs(Scripted):
+        def warm_up(self):
+            builds.append(self)
+            if len(builds) > 1:
+                over.wait(60)
+            return super().warm_up()
+
+        def transcribe(self, jobs):
+            over.wait(60)
+            return super().transcribe(jobs)
+
+    scheduler, answers, warm = running(Hangs, hung_s=0.05, hung=told.set)
+    assert warm.wait(10)
+    scheduler.submit(job(), answers.put)
+
+    assert told.wait(20)
+    assert len(builds) == 2
+    over.set()
+    assert answers.get(timeout=10).job.session == "a"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import os
 import random
 import signal
@@ -21,6 +22,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from tests.driving import speech
 from tests.test_server_resume import Client
 
+logger = logging.getLogger(__name__)
 AUDIO = [np.concatenate([speech("#" * 40 + "." * 40, seed=10 * n + m) for m in range(4)]).tobytes() for n in range(6)]
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a port is shared as Linux shares it")
 
@@ -64,7 +66,7 @@ def workers(*options, **environment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "STREAMER_DRAIN_S": "5", **environment},
+        env={**os.environ, "STREAMER_DRAIN_S": "5", "STREAMER_NOTICE_S": "0", **environment},
     ) as process:
         try:
             lines = [process.stdout.readline()]
@@ -176,13 +178,39 @@ def test_no_final_is_lost_or_said_twice_when_the_engine_processes_are_killed_in_
         await asyncio.sleep(0.5)
         for pid in engines:
             os.kill(pid, signal.SIGKILL)
+        killed.append(time.monotonic())
 
+    killed = []
     results = asyncio.run(interrupted(service, kill))
+    logger.info("all engines killed: everybody had all finals after %.1f s", time.monotonic() - killed[0])
 
     assert [said(got) for got, _ in results] == expected
     assert [code for _, code in results] == [1000] * len(AUDIO)
     service.until(lambda: service.get("/readyz")[0] == 200)
     assert len(service.children()) == 4
+
+
+@pytest.mark.parametrize("role", ["engine 1", "gateway 1"])
+def test_a_process_that_stands_still_is_replaced_and_no_final_of_an_engines_is_lost(expected, role):
+    with workers(STREAMER_WATCHDOG_S="1") as service:
+
+        async def stand(go_on):
+            pid = service.children()[role]
+            os.kill(pid, signal.SIGSTOP)
+            began = time.monotonic()
+            go_on.set()
+            while service.children().get(role) in (pid, None):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            logger.info("%s stands still, bound 2 s: replaced after %.1f s", role, time.monotonic() - began)
+
+        results = asyncio.run(interrupted(service, stand))
+        codes = {code for _, code in results}
+        service.until(lambda: service.get("/readyz")[0] == 200 and len(service.children()) == 3)
+
+    assert codes <= {1000, 1006}
+    assert codes == {1000} or role == "gateway 1"
+    for (got, code), finals in zip(results, expected, strict=True):
+        assert code == 1006 or said(got) == finals
 
 
 def test_a_gateway_that_is_killed_takes_only_its_own_clients_and_is_replaced(service, expected):
