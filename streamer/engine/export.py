@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from streamer.engine.folder import describe
-from streamer.engine.graph import Array, Network
+from streamer.engine.graph import LEVELS_ANYWHERE, Array, Network
 from streamer.engine.onnx import read_network
 from streamer.errors import ConfigurationError
 
@@ -21,7 +21,7 @@ def export(folder: Path, output: Path, *, int8: bool) -> Path:
     """Write ``model.onnx`` or ``model_int8.onnx`` into ``output``, and what belongs to it. Raises ``ModelNotFound``, ``ModelCorrupt``, and
     ``ConfigurationError`` where nothing can be written."""
     found = describe(folder)
-    network = read_network(found, int8=int8)
+    network = read_network(found, levels=LEVELS_ANYWHERE if int8 else None)  # a file may be carried to any machine
     path = output / ("model_int8.onnx" if int8 else "model.onnx")
     try:
         output.mkdir(parents=True, exist_ok=True)

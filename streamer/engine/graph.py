@@ -20,8 +20,9 @@ Ends = dict[str, tuple[int, list[int | str]]]
 OPSET: Final = 17  # the first with LayerNormalization
 IR_VERSION: Final = 8
 LEVELS: Final = 127
-"""Of an int8 weight to either side of nothing. CPUs without VNNI add pairs of products in 16 bits, where the rarest pairs are clipped; 63
-levels would prevent that, and cost everyone twice as many differing ids."""
+"""Of an int8 weight to either side of nothing."""
+LEVELS_ANYWHERE: Final = 63
+"""x86 without VNNI adds pairs of products in 16 bits, where pairs of large ones are clipped. With these none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +34,13 @@ class Network:
 
 
 class Graph:
-    """Operators in the order in which they are added; each gives the name of its output. ``int8`` is how matrices are kept."""
+    """Operators in the order in which they are added; each gives the name of its output.
 
-    def __init__(self, *, int8: bool) -> None:
-        self._int8 = int8
+    ``levels`` to either side of nothing have the matrices, in int8; without, they stay in float32.
+    """
+
+    def __init__(self, *, levels: int | None) -> None:
+        self._levels = levels
         self._nodes: list[Any] = []
         self._inside: list[Any] = []
         self._weights: dict[str, Array] = {}
@@ -70,9 +74,9 @@ class Graph:
     def linear(self, rows: str, name: str, weight: Float, bias: Float) -> str:
         """``rows [n, inputs]`` by ``weight [outputs, inputs]``."""
         shift = self.constant(bias, np.float32)
-        if not self._int8:
+        if self._levels is None:
             return self.add("Gemm", rows, self.weight(name, weight), shift, transB=1)
-        levels, scale = quantised(weight)
+        levels, scale = quantised(weight, self._levels)
         parts = tuple(f"{name}.{part}" for part in ("rows", "step", "zero"))
         bytes_, step, zero = self.split("DynamicQuantizeLinear", rows, outputs=parts)
         sums = self.add("Cast", self.add("MatMulInteger", bytes_, self.weight(name, levels), zero), to=FLOAT)
@@ -101,7 +105,7 @@ INT64: Final = 7
 """ONNX's numbers for these types of elements."""
 
 
-def quantised(weight: Float) -> tuple[npt.NDArray[np.int8], Float]:
+def quantised(weight: Float, levels: int) -> tuple[npt.NDArray[np.int8], Float]:
     """``[outputs, inputs]`` to levels ``[inputs, outputs]`` and the size of one, for each output its own."""
-    scale = np.maximum(np.abs(weight).max(1), np.finfo(np.float32).tiny) / LEVELS
+    scale = np.maximum(np.abs(weight).max(1), np.finfo(np.float32).tiny) / levels
     return np.ascontiguousarray(np.rint(weight / scale[:, None]).astype(np.int8).T), scale.astype(np.float32)

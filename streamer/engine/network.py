@@ -21,18 +21,21 @@ TAGS_NOTE: Final = "streamer.tags"
 """Under which a model tells whose logits it gives, so that an exported one can be read by a later version."""
 
 
-def network(found: Description, arrays: Any, *, tags: Sequence[int], int8: bool = False) -> Network:
-    """The graph of a checkpoint's ``arrays``. Raises ``ModelCorrupt`` where they do not fit what its folder says."""
-    return _SenseVoice(found, arrays, int8=int8).network(tags)
+def network(found: Description, arrays: Any, *, tags: Sequence[int], levels: int | None = None) -> Network:
+    """The graph of a checkpoint's ``arrays``, in int8 with so many levels (see ``graph``) or in float32.
+
+    Raises ``ModelCorrupt`` where they do not fit what its folder says.
+    """
+    return _SenseVoice(found, arrays, levels=levels).network(tags)
 
 
 class _SenseVoice:
     """Builds the graph, from the input on."""
 
-    def __init__(self, found: Description, arrays: Any, *, int8: bool) -> None:
+    def __init__(self, found: Description, arrays: Any, *, levels: int | None) -> None:
         self._found, self._arrays = found, arrays
         self._sizes = sizes_of(found)
-        self._graph = Graph(int8=int8)
+        self._graph = Graph(levels=levels)
 
     def network(self, tags: Sequence[int]) -> Network:
         graph, width, inputs = self._graph, self._sizes.width, self._found.layout.stack * self._found.layout.mels

@@ -5,6 +5,7 @@ from the rows is shared with the torch engine; the ids are the same.
 """
 
 import os
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from streamer.core.events import Job
 from streamer.engine import BatchLimits
 from streamer.engine.features import NumpyFrontend
 from streamer.engine.folder import PULL, Description, describe, existing
-from streamer.engine.graph import Network
+from streamer.engine.graph import LEVELS, LEVELS_ANYWHERE, Network
 from streamer.engine.network import network
 from streamer.engine.rows import BUCKETS_S, CPU_LIMITS, Reader, RowEngine, Rows, prompts
 from streamer.engine.sessions import open_session
@@ -46,7 +47,7 @@ class OnnxSenseVoice(RowEngine):
         folder = path.parent if file else path
         found = describe(folder)
         reader = Reader(found.vocabulary, folder)
-        source = existing(folder, file.name) if file else read_network(found, int8=int8)
+        source = existing(folder, file.name) if file else read_network(found, levels=own_levels() if int8 else None)
         self._forward = open_session(source, reader.tags, found.vocabulary.size, threads or _cores())
         self._frontend = NumpyFrontend(found.cmvn, found.layout)
         kind = file.stem.removeprefix("model").strip("_") if file else "int8" if int8 else ""
@@ -65,14 +66,24 @@ class OnnxSenseVoice(RowEngine):
         del self._forward
 
 
-def read_network(found: Description, *, int8: bool) -> Network:
-    """The graph and the weights of a folder's ``model.pt``. Raises ``ModelNotFound`` or ``ModelCorrupt``."""
+def own_levels() -> int:
+    """As many levels of an int8 weight as this processor sums without a loss."""
+    info = Path("/proc/cpuinfo")
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    return LEVELS if not x86 or (info.exists() and "_vnni" in info.read_text()) else LEVELS_ANYWHERE
+
+
+def read_network(found: Description, *, levels: int | None) -> Network:
+    """The graph and the weights of a folder's ``model.pt``, in int8 with so many levels or in float32.
+
+    Raises ``ModelNotFound`` or ``ModelCorrupt``.
+    """
     path = existing(found.weights.parent, found.weights.name)
     try:
         saved = read_tensors(path)
     except Unreadable as error:
         raise ModelCorrupt(f"{path} ({path.stat().st_size} bytes) cannot be read as weights ({error}). {PULL}") from error
-    return network(found, without_wrapper(saved), tags=Reader(found.vocabulary, path.parent).tags, int8=int8)
+    return network(found, without_wrapper(saved), tags=Reader(found.vocabulary, path.parent).tags, levels=levels)
 
 
 def _cores() -> int:

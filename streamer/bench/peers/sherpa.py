@@ -27,7 +27,7 @@ def export(folder: Path, output: Path) -> tuple[Path, Path]:
     import sentencepiece
 
     found = describe(folder)
-    network = read_network(found, int8=False)
+    network = read_network(found, levels=None)
     model = network.model
     for tensor in model.graph.initializer:
         if tensor.name in network.weights:  # sherpa-onnx reads one file
