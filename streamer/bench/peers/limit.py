@@ -61,7 +61,7 @@ def _cpu_peaks(threads: int) -> Iterator[float]:
 def _onnx_product(one: Any, threads: int) -> Callable[[], Any]:
     import onnxruntime
 
-    graph = Graph(int8=False)
+    graph = Graph(levels=None)
     graph.add("MatMul", "x", graph.constant(one, np.float32), output="y")
     shape = (FLOAT, [CPU_SIZE, CPU_SIZE])
     options = onnxruntime.SessionOptions()
