@@ -15,6 +15,7 @@ from weakref import WeakSet
 
 from websockets.asyncio.server import Server as SocketServer
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import InvalidHeader
 from websockets.headers import parse_subprotocol
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -456,7 +457,10 @@ def _port(server: SocketServer | asyncio.Server) -> int:
 
 
 def _offered(request: Request) -> list[str]:
-    return [name for header in request.headers.get_all("Sec-WebSocket-Protocol") for name in parse_subprotocol(header)]
+    """None where the header cannot be read: the library refuses such a handshake itself, with 400."""
+    with suppress(InvalidHeader):
+        return [name for header in request.headers.get_all("Sec-WebSocket-Protocol") for name in parse_subprotocol(header)]
+    return []
 
 
 def _choose_subprotocol(socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:
