@@ -29,6 +29,7 @@ from streamer.core.events import (
     ModelInfo,
     Partial,
     Pulse,
+    Rejected,
     SessionConfigured,
     SessionCreated,
     SessionInfo,
@@ -40,7 +41,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.engine.scheduling import Scheduling
-from streamer.errors import IdleTimeout, SessionError, SessionTooLong, SlowReader
+from streamer.errors import IdleTimeout, InternalError, SessionError, SessionTooLong, SlowReader
 from streamer.judging import Judging
 from streamer.metrics import Metrics
 from streamer.outbox import REPLACED, Outbox, Unconfirmed
@@ -287,6 +288,18 @@ class Connection:
         """The server stops: finish what is open and say goodbye."""
         await self._end(Stop(reason))
         self._visits.close()
+
+    async def abandon(self, wait_s: float) -> None:
+        """The server waits no longer: say so, and be done within about ``wait_s``, whatever client and engine do."""
+        limit = self._rooms.limits.drain_s
+        text = f"the server stops, and what was said could not be finished within {limit:g} s; begin a new session, and say it again"
+        self._runner.receive(Rejected(InternalError(text)))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self.done.wait()
+                return
+        self._alone = True
+        self._socket.abort()
 
     async def _end(self, stop: Stop) -> None:
         """Once: what the wire still held back is heard before."""

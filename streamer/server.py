@@ -6,15 +6,18 @@ import ssl
 import time
 import uuid
 from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import parse_qs
+from weakref import WeakSet
 
 from websockets.asyncio.server import Server as SocketServer
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import InvalidHeader
 from websockets.headers import parse_subprotocol
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
@@ -38,7 +41,7 @@ from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
 from streamer.returning import NOWHERE, Return
-from streamer.sockets import Socket, TcpSocket
+from streamer.sockets import LINGER_S, Socket, TcpSocket
 from streamer.transcripts import API, Transcripts
 from streamer.vad import Judge
 from streamer.voice import Voice
@@ -51,7 +54,7 @@ logger: Final = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = 5
 OPEN_TIMEOUT_S: Final = 10.0
-GOODBYE_S: Final = 2.0  # for followers to be told that their calls have ended
+GOODBYE_S: Final = 2.0  # for followers to be told that their calls have ended, and clients that what they said could not be finished
 TRY_AGAIN_LATER: Final = 1013  # a WebSocket's close code
 
 
@@ -100,6 +103,7 @@ class Server:
         self._server: SocketServer | None = None
         self._others: list[SocketServer | asyncio.Server] = []
         self._streams: dict[asyncio.Task[None], TcpSocket] = {}
+        self._accepted: WeakSet[DirectConnection] = WeakSet()
         self.settled = asyncio.Event()
         """Set once the model is warm, or has failed."""
 
@@ -163,7 +167,7 @@ class Server:
             self._serve,
             self._host,
             port,
-            create_connection=DirectConnection,
+            create_connection=self._accept,  # type: ignore[arg-type]  # any function will do, says its documentation
             process_request=partial(self._answer_http, only),
             process_response=_add_headers,
             select_subprotocol=_choose_subprotocol,
@@ -201,8 +205,7 @@ class Server:
         if self._streams:
             await asyncio.wait(self._streams)
         for server in (self._server, *self._others):
-            server.close()
-            await server.wait_closed()
+            await self._let_go(server)
         if self._keeper:
             await self._keeper.stop()
         await asyncio.to_thread(self.scheduler.close)
@@ -228,7 +231,26 @@ class Server:
                 await connection.stop("going_away")
                 await connection.done.wait()
         except TimeoutError:
-            logger.warning("session %s was not finished within %.0f s", connection.id, self._limits.drain_s)
+            logger.warning("session %s was not finished within %g s", connection.id, self._limits.drain_s)
+            await connection.abandon(GOODBYE_S)
+
+    async def _let_go(self, server: SocketServer | asyncio.Server) -> None:
+        """Nothing is served here any more: who is still connected has not finished a handshake, or does not answer a goodbye."""
+        server.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                await server.wait_closed()
+                return
+        for socket in tuple(self._accepted):
+            if hasattr(socket, "transport"):  # not so where it is being accepted just now
+                socket.abort()
+        await server.wait_closed()
+
+    def _accept(self, *given: Any, **options: Any) -> DirectConnection:
+        """The library knows its connections only once their handshake is over."""
+        socket = DirectConnection(*given, **options)
+        self._accepted.add(socket)
+        return socket
 
     def _health_changed(self, health: Health) -> None:
         logger.info("the engine is %s", health.value)
@@ -504,7 +526,10 @@ def _port(server: SocketServer | asyncio.Server) -> int:
 
 
 def _offered(request: Request) -> list[str]:
-    return [name for header in request.headers.get_all("Sec-WebSocket-Protocol") for name in parse_subprotocol(header)]
+    """None where the header cannot be read: the library refuses such a handshake itself, with 400."""
+    with suppress(InvalidHeader):
+        return [name for header in request.headers.get_all("Sec-WebSocket-Protocol") for name in parse_subprotocol(header)]
+    return []
 
 
 def _choose_subprotocol(socket: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol | None:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 from websockets.exceptions import ConnectionClosed
@@ -78,6 +79,14 @@ class Voices:
     async def stop(self, reason: str) -> None:
         """The server stops, and each session with it: when the last has said its goodbye, say ours."""
         self._leave(GOING_AWAY, reason)
+
+    async def abandon(self, wait_s: float) -> None:
+        """The server waits no longer, nor for the sessions; be done within about ``wait_s``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self.done.wait()
+                return
+        self._socket.abort()
 
     async def _read(self) -> None:
         try:
