@@ -23,6 +23,7 @@ NEVER = {
     "engine/placement.py": "torch funasr numpy threading time asyncio",
     "engine/queue.py": "torch funasr numpy threading time",
     "server.py": CONCRETE,
+    "hosting.py": CONCRETE,
     "connection.py": CONCRETE,
     "runner.py": f"{CONCRETE} websockets",
     "voice.py": CONCRETE,

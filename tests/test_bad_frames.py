@@ -101,7 +101,7 @@ def now(server):
         "tasks": server.call(tasks()),
         "threads": threading.active_count(),
         "files": len(os.listdir("/proc/self/fd")),
-        "sessions": len(server.server._connections),
+        "sessions": len(server.server.hosting.connections),
     }
 
 

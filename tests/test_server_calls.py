@@ -79,7 +79,7 @@ def test_followers_are_counted_and_bounded_and_leave_when_they_like(server):
             pass
 
     asyncio.run(asyncio.wait_for(story(), 20))
-    assert len(server.server._calls) == 0
+    assert len(server.server.hosting.calls) == 0
 
 
 @pytest.mark.parametrize("path", ["/calls/" + "x" * 257, "/ws?call=" + "x" * 257, "/ws?call="])

@@ -157,7 +157,7 @@ def test_what_the_wire_held_back_is_heard_when_the_session_is_ended_from_elsewhe
                 await carrier.send(message)
             until(lambda: any(isinstance(message, Final) for message in followed))
             if how == "drained":
-                (connection,) = server.server._connections
+                (connection,) = server.server.hosting.connections
                 server.call(connection.stop("going_away"))
             with suppress(ConnectionClosed):
                 await asyncio.wait_for(carrier.recv(), 20)

@@ -164,7 +164,7 @@ def test_a_pong_proves_what_has_arrived_and_it_is_kept_no_longer(server, monkeyp
         client = await Client(server).begin()
         await client.say(AUDIO)
         await client.read(lambda message: message["type"] == "final" and message["segment"] == 2)
-        (connection,) = server.server._connections
+        (connection,) = server.server.hosting.connections
         reading = asyncio.create_task(client.read())
         async with asyncio.timeout(10):
             while len(connection._unconfirmed) > 2:  # noqa: ASYNC110 - of another thread's loop

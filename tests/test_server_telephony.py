@@ -141,7 +141,7 @@ def test_a_server_that_stops_says_so_and_answers_the_close(server, url):
             await session.send(CALL[: 16 * 800], 800)
 
             async def stop():
-                (connection,) = server.server._connections
+                (connection,) = server.server.hosting.connections
                 await connection.stop("going_away")
 
             await asyncio.to_thread(server.call, stop())

@@ -63,7 +63,7 @@ def wait_until(holds):
 
 
 def nobody_is_left(server):
-    wait_until(lambda: not server.server._connections and not server.server._streams)
+    wait_until(lambda: not server.server.hosting.connections and not server.server.hosting.streams)
 
 
 def test_a_client_asks_what_is_there_and_has_its_turns_answered(server):
@@ -91,7 +91,7 @@ def test_a_client_that_closes_its_own_half_is_answered_and_then_let_go(server, s
 def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(server, reset):
     with connect(server) as client:
         client.sendall(event("audio-start", SOUND) + chunk(SENTENCE[:20_000].tobytes()) + chunk(bytes(9_000))[:-7])
-        wait_until(lambda: server.server._connections)
+        wait_until(lambda: server.server.hosting.connections)
         if reset:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
     nobody_is_left(server)
@@ -163,7 +163,7 @@ def test_a_server_that_stops_answers_what_was_said_and_tells_everybody():
         idle.sendall(event("describe"))
         until(idle, "info")
         until(speaking, "transcript-chunk")
-        wait_until(lambda: len(server.server._connections) == 3)
+        wait_until(lambda: len(server.server.hosting.connections) == 3)
     # Everybody was told, though nobody has closed.
     with silent, speaking, idle:
         assert [data["code"] for _, data in rest(idle)] == ["going_away"]
@@ -177,7 +177,7 @@ def test_a_client_that_takes_nothing_cannot_keep_the_server_from_stopping():
     with serving(judge=Loud(), listen={"wyoming": 0}, drain_s=1.0) as server:
         client = connect(server)
         client.sendall(event("ping", {"text": "x" * 60_000}) * 400)  # more than the sockets between them hold
-        wait_until(lambda: any(len(connection._outbox) for connection in server.server._connections))
+        wait_until(lambda: any(len(connection._outbox) for connection in server.server.hosting.connections))
         began = time.monotonic()
     with client:
         assert 1 <= time.monotonic() - began < 10
