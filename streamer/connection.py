@@ -10,8 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -21,29 +20,25 @@ from websockets.exceptions import ConnectionClosed
 from streamer.access.seats import Seat
 from streamer.calls import Calls, Telling
 from streamer.core.events import (
-    Closed,
-    ErrorSent,
     GoingAway,
     Input,
     Message,
     ModelInfo,
-    Partial,
     Pulse,
     Rejected,
     SessionConfigured,
     SessionCreated,
     SessionInfo,
     SessionResumed,
-    SpeechEnded,
-    SpeechStarted,
     State,
     Stop,
 )
-from streamer.core.events import Final as FinalMessage
 from streamer.engine.scheduling import Scheduling
 from streamer.errors import IdleTimeout, InternalError, SessionError, SessionTooLong, SlowReader
 from streamer.judging import Judging
+from streamer.limits import Limits
 from streamer.metrics import Metrics
+from streamer.numbers import Numbers
 from streamer.outbox import REPLACED, Outbox, Unconfirmed
 from streamer.record import Record
 from streamer.returning import Return
@@ -51,55 +46,11 @@ from streamer.runner import OpenDecoder, Runner
 from streamer.sockets import ABNORMAL, Socket
 from streamer.visits import Visit, Visits
 from streamer.wires import Payload, Said, Wire
-from streamer.wires.native import MESSAGE_TYPES
 
 logger: Final = logging.getLogger(__name__)
 
 BURST_S: Final = 5.0  # of messages at the allowed rate may come at once
-LAGS: Final = 1_000  # finals of which a session remembers how late they were
 CONFIRM_S: Final = 60.0  # for a pong; a client that needs longer is told again what it may have seen
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Bounds of one server, each with its unit."""
-
-    max_sessions: int = 1_000
-    max_queue_s: float = 3.0
-    """How long the engine may take for what waits before newcomers are refused; 0 refuses nobody for it. Refreshes are ten times as late
-    as they should be then, and less frequent: who is let in now would be served as badly as those who are in."""
-    max_message_bytes: int = 1 << 20
-    """32 s of 16 kHz audio; a larger frame is closed with 1009."""
-    idle_timeout_s: int = 60
-    """Without any message; ``keepalive`` counts as one."""
-    heartbeat_s: float = 5.0
-    backlog_s: float = 60.0
-    """Audio a session may be owed before its socket is no longer read."""
-    messages_per_s: int = 1_000
-    """Of one client, which waits beyond it: packets of 20 ms are 50 a second, and each message costs some 15 µs however small it is."""
-    max_session_s: int = 0
-    """For a session from its beginning to its end; 0 is for ever."""
-    max_followers: int = 1_000
-    """Sockets that follow calls."""
-    outbox_messages: int = 1_000
-    """Results that wait to be written; beyond it the client does not read."""
-    stall_s: float = 20.0
-    """One write may take this long before the client counts as not reading."""
-    resume_s: float = 30.0
-    """For a client whose socket was lost to come back to its session, where it has asked for that."""
-    notice_s: float = 5.0
-    """Between the word to clients that the server stops, and the end of their sessions: to begin anew elsewhere between two sentences."""
-    drain_s: float = 20.0
-    """For open segments to be finished when the server stops."""
-
-    @property
-    def told(self) -> Mapping[str, int]:
-        """What ``session.created`` says of them."""
-        return {
-            "max_message_bytes": self.max_message_bytes,
-            "idle_timeout_s": self.idle_timeout_s,
-            "resume_window_s": int(self.resume_s),
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +81,7 @@ class Connection:
         seat: Seat | None = None,
         record: Record | None = None,
     ) -> None:
-        self.id, self._wire_name = session_id, wire_name
+        self.id = session_id
         self.resume_token = secrets.token_urlsafe() if wire.resumable else None
         self._seat = seat
         self._socket, self._wire, self._rooms = socket, wire, rooms
@@ -141,20 +92,17 @@ class Connection:
         self._alone = False  # nobody will read any more
         self._visits = Visits()
         self._record = record
-        self._opened: dict[int, float] = {}  # when each segment began, until its first partial is sent
-        self._ended: dict[int, float] = {}  # when each segment ended, until its final is sent
-        self._lags: deque[float] = deque(maxlen=LAGS)
-        self._reason = "lost"
+        known = {"session": session_id, "wire": wire_name, "peer": socket.peer, **({"key": seat.name} if seat and seat.name else {})}
+        self._numbers = Numbers(rooms.metrics, known)
         self._telling: Telling | None = None
         self._created: SessionCreated | None = None
-        self._audio_ms = self._received_bytes = self._received_messages = 0
+        self._received_bytes = self._received_messages = 0
         self._heard: float | None = None  # since when the reader waits; not while it is at work
         self._ending = self._writing = False  # ending: nothing the client says counts any more
         self._paid_until = 0.0  # for the messages that have come, at the allowed rate
         self._over = asyncio.Event()  # the session is
         self.done = asyncio.Event()
         """Set when the last message has been written, or nobody reads any more."""
-        self._began = time.monotonic()
         info = SessionInfo(
             session_id=self.id,
             server=rooms.server,
@@ -178,10 +126,6 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the client until either side is done, over as many sockets as it takes. Never raises for what a client does."""
-        begun = {"session": self.id, "wire": self._wire_name, "peer": self._socket.peer}
-        if self._seat and self._seat.name:
-            begun["key"] = self._seat.name
-        logger.info("session %s opened", self.id, extra={"fields": begun})
         works = (self._beat, self._until_idle, self._until_too_long)
         tasks = [asyncio.create_task(work(), name=f"{work.__name__} {self.id}") for work in works]
         try:
@@ -203,20 +147,9 @@ class Connection:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._runner.wait_released()
             self.done.set()
-            self._count_audio()
             if self._record:
                 self._record.close(self._runner.totals)
-            self._report(begun)
-
-    def _report(self, begun: Mapping[str, str]) -> None:
-        """The session's numbers, once, when it is over."""
-        seconds = time.monotonic() - self._began
-        self._rooms.metrics.closed.labels(self._reason).inc()
-        self._rooms.metrics.duration.observe(seconds)
-        lags = sorted(self._lags)
-        lag = {"final_lag_p95_ms": round(1000 * lags[int(0.95 * (len(lags) - 1))])} if lags else {}
-        told = {"reason": self._reason, "code": self._socket.close_code, "seconds": round(seconds, 1)}
-        logger.info("session %s closed", self.id, extra={"fields": {**begun, **told, **self._runner.totals, **lag}})
+            self._numbers.report(self._socket.close_code, self._runner.totals)
 
     def why_not(self, back: Return) -> str | None:
         """Why a client that asks to come back cannot; ``None`` where it can."""
@@ -417,9 +350,9 @@ class Connection:
         while True:
             await asyncio.sleep(self._rooms.limits.heartbeat_s)
             self._runner.receive(Pulse(self._rooms.scheduler.queued_ms, self._received_bytes, self._received_messages))
-            self._count_audio()
+            self._numbers.heard(self._runner.totals["audio_ms"])
             self._rooms.metrics.owed.observe(self._runner.owed_s)
-            if self._seat and self._runner.state in (State.NEW, State.OPEN) and (fault := self._seat.fault(self._audio_ms)):
+            if self._seat and self._runner.state in (State.NEW, State.OPEN) and (fault := self._seat.fault(self._numbers.audio_ms)):
                 await self._turn_away(fault)
             if self._resumes and (self._confirming is None or self._confirming.done()):
                 self._confirming = asyncio.create_task(self._confirm(), name=f"confirm {self.id}")
@@ -449,13 +382,9 @@ class Connection:
     def _send(self, message: Message | Said) -> None:
         if not isinstance(message, Said):
             self._tell(message)
+            self._numbers.arose(message)
         if isinstance(message, SessionConfigured):
             self._resumes = self._wire.resumable and message.settings.resume
-        if isinstance(message, SpeechStarted):
-            self._opened[message.segment] = time.monotonic()
-        if isinstance(message, SpeechEnded):
-            self._ended[message.segment] = time.monotonic()
-            self._opened.pop(message.segment, None)
         held = self._record.keep(message) if self._record else None
         if self._alone:
             self._count(message)
@@ -489,28 +418,5 @@ class Connection:
         self._socket.abort()
 
     def _count(self, message: Message | Said) -> None:
-        if isinstance(message, Said):
-            return
-        metrics = self._rooms.metrics
-        metrics.messages.labels(MESSAGE_TYPES[type(message)]).inc()
-        match message:
-            case Partial():
-                metrics.partial_lag.observe((message.queue_ms + message.decode_ms) / 1000)
-                if (opened := self._opened.pop(message.segment, None)) is not None:
-                    metrics.first_partial.observe(time.monotonic() - opened)
-            case FinalMessage(segment=segment) if segment in self._ended:
-                self._lags.append(time.monotonic() - self._ended.pop(segment))
-                metrics.final_lag.observe(self._lags[-1])
-            case ErrorSent(code=code, segment=segment):
-                metrics.errors.labels(code).inc()
-                self._ended.pop(-1 if segment is None else segment, None)
-            case Closed(reason=reason):
-                self._reason = reason
-                self._count_audio()
-            case _:
-                pass
-
-    def _count_audio(self) -> None:
-        audio_ms = self._runner.totals["audio_ms"]
-        self._rooms.metrics.audio.inc((audio_ms - self._audio_ms) / 1000)
-        self._audio_ms = audio_ms
+        if not isinstance(message, Said):
+            self._numbers.sent(message)

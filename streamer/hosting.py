@@ -10,13 +10,14 @@ from streamer.access.guard import Asked, Denied, Guard
 from streamer.access.seats import Seat
 from streamer.calls import Calls
 from streamer.company import Company
-from streamer.connection import Connection, Limits, Rooms
+from streamer.connection import Connection, Rooms
 from streamer.direct import DirectConnection
 from streamer.engine.scheduling import Scheduling
 from streamer.follower import Follower
 from streamer.handshakes import for_a_wire, read_handshake, without_request
 from streamer.judging import Batched
 from streamer.keeper import Keeper
+from streamer.limits import Limits
 from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
 from streamer.returning import NOWHERE, Return

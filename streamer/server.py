@@ -20,7 +20,6 @@ from streamer.access import Scope
 from streamer.access.credentials import without_secrets
 from streamer.access.guard import Guard
 from streamer.company import Alone, Company
-from streamer.connection import Limits
 from streamer.direct import DirectConnection
 from streamer.door import Door
 from streamer.engine.scheduler import Health
@@ -29,6 +28,7 @@ from streamer.handshakes import for_a_wire, offered, read_handshake, return_of
 from streamer.hosting import Hosting, Refusal
 from streamer.judging import Batched
 from streamer.keeper import Keeper
+from streamer.limits import Limits
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
 from streamer.returning import NOWHERE, Return

@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from streamer.access.configured import AccessSettings, read_proxies
 from streamer.access.origins import read_origins
-from streamer.connection import Limits
 from streamer.engine.device import EXPECTED, PRECISIONS, device_names
 from streamer.engine.models import ModelSettings, usual_caches
 from streamer.engine.scheduler import HUNG_S
 from streamer.errors import ConfigurationError
+from streamer.limits import Limits
 from streamer.logs import FORMATS, LEVELS
 from streamer.store.address import EXPECTED as EXPECTED_STORE
 from streamer.store.address import read_address

@@ -6,10 +6,10 @@ import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
-from streamer.connection import Limits
 from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import HUNG_S
 from streamer.engine.scripted import Scripted
+from streamer.limits import Limits
 from streamer.server import Server
 from streamer.vad.choose import choose_judge
 

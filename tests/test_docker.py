@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from streamer.access.configured import AccessSettings, build_tls
-from streamer.connection import Limits
+from streamer.limits import Limits
 from streamer.settings import VARIABLES
 
 ROOT = Path(__file__).parents[1]

@@ -9,10 +9,10 @@ from streamer import errors, record, tape
 from streamer.access import Scope
 from streamer.access.credentials import HEADERS, PREFIXES, QUERY
 from streamer.access.minting import PATHS
-from streamer.connection import Limits
 from streamer.core import session
 from streamer.core.events import AudioFormat, Capabilities, Encoding, Event, Itn, Language, Settings, Word
 from streamer.core.richtext import EMOTION_TAGS, LANGUAGE_TAGS
+from streamer.limits import Limits
 from streamer.settings import VARIABLES
 from streamer.wires.native import CLIENT_MESSAGES, FORMAT_FIELDS, MESSAGE_TYPES
 

@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import suppress
 
-from streamer.connection import Outbox
 from streamer.core.events import Flushed, Warned
+from streamer.outbox import Outbox
 from streamer.record import OWED, Held
 from streamer.store import StoreFailed
 from tests.store.said import final

@@ -52,9 +52,9 @@ def run_sink(pipe: Pipe) -> None:
 def run_server(pipe: Pipe, vad: str) -> None:
     """The server as `streamer serve` runs it, with a model that is made up."""
     from streamer.bench.host_profile import TimedEngine, TimedJudge
-    from streamer.connection import Limits
     from streamer.engine.placement import in_threads
     from streamer.engine.scripted import Scripted
+    from streamer.limits import Limits
     from streamer.server import Server
     from streamer.vad.choose import choose_judge
 

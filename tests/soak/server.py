@@ -13,9 +13,9 @@ import threading
 from pathlib import Path
 
 from streamer import calls
-from streamer.connection import Limits
 from streamer.engine.placement import in_threads
 from streamer.engine.scripted import Scripted
+from streamer.limits import Limits
 from streamer.server import Server
 from tests.driving import FRAME, judgement
 
