@@ -65,7 +65,8 @@ async def server():
 
 
 class Tally:
-    def __init__(self):
+    def __init__(self, say):
+        self._say = say
         self.sessions, self.faults = Counter(), []
         self.audio_s, self.expected, self.missed = 0.0, 0, 0
 
@@ -80,6 +81,7 @@ class Tally:
     def fault(self, sentence):
         if len(self.faults) < 20:
             self.faults.append(sentence)
+            self._say(sentence)
 
 
 def difference(expected, got):
@@ -106,7 +108,7 @@ async def client(n, url, dice, pool, tally, going):
 
 
 async def soak(profile, say=lambda line: None):
-    pool, tally = Pool(profile.seed, profile.pool), Tally()
+    pool, tally = Pool(profile.seed, profile.pool), Tally(say)
     async with server() as watched:
         dice = random.Random(profile.seed)
         for kind in sorted(set(KINDS), key=lambda one: one.__name__):  # what is made once and kept is there now: pools of threads, caches
