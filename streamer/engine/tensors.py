@@ -8,6 +8,7 @@ as they are: an array is a view of the mapped file, and costs no memory until it
 import pickle
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,6 +33,11 @@ DTYPES: Final[dict[str, np.dtype[Any]]] = {
 }
 WRAPPERS: Final = ("state_dict", "model_state_dict", "model")
 """Under which of these training scripts put the weights; upstream looks there too."""
+DAMAGE: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError, AttributeError),
+    *(OSError, ArithmeticError, MemoryError, RuntimeError),  # a place before the beginning, a size beyond all, a password, another packing
+)
+"""What a damaged archive makes of its readers."""
 LOCAL_HEADER: Final = struct.Struct("<26xHH")  # of a zip entry: the lengths of its name and of what follows the name
 
 
@@ -40,15 +46,16 @@ class Unreadable(Exception):
 
 
 def read_tensors(path: Path) -> Any:
-    """What was saved, with arrays for tensors: for a model a dictionary of them. Raises ``Unreadable``."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            records = {info.filename.partition("/")[2]: info for info in archive.infolist()}
-            if "data.pkl" not in records:
-                raise Unreadable("it has no data.pkl")
-            return _Reader(path, archive, records).load()
-    except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise Unreadable(str(error) or repr(error)) from error
+    """What was saved, with arrays for tensors: for a model a dictionary of them. Raises ``Unreadable``, or ``OSError`` without a file."""
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                records = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+                if "data.pkl" not in records:
+                    raise Unreadable("it has no data.pkl")
+                return _Reader(path, archive, records).load()
+        except DAMAGE as error:
+            raise Unreadable(str(error) or repr(error)) from error
 
 
 def without_wrapper(saved: Any) -> Any:
