@@ -6,10 +6,10 @@ from tests.soak.run import Profile, Tally, difference, memory, soak
 
 
 def test_after_clients_that_come_and_go_the_server_is_as_before_and_every_final_came_once():
-    report = asyncio.run(soak(Profile(clients=12, audio_s=1_200, most_s=15, seed=1, pool=6, look_s=1.0)))
+    report = asyncio.run(soak(Profile(clients=12, audio_s=600, most_s=10, seed=1, pool=6, look_s=1.0)))
     assert report["faults"] == []
     assert report["sessions"] >= 20
-    assert report["finals_checked"] >= 50
+    assert report["compared"] >= 50
 
 
 def test_what_differs_is_shown_where_it_does():
