@@ -137,6 +137,7 @@ def saved(change=lambda data: data):
     return file.getvalue()
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
 @pytest.mark.parametrize("where", ["archive", "pickle"])
 def test_damaged_weights_are_tensors_or_a_sentence(tmp_path, where):
     path = tmp_path / "model.pt"
@@ -150,3 +151,10 @@ def test_damaged_weights_are_tensors_or_a_sentence(tmp_path, where):
             assert str(error), seed
         except BaseException as error:
             raise AssertionError(f"seed {seed}: {error!r}") from error
+
+
+def test_a_few_damaged_bytes_of_weights_do_not_take_all_memory(tmp_path):
+    path = tmp_path / "model.pt"
+    path.write_bytes(saved(lambda data: data[:2] + b"Nr" + (2**31).to_bytes(4, "little") + b"0" + data[2:]))
+    with pytest.raises(Unreadable, match=f"it would remember a value at place {2**31}"):
+        read_tensors(path)
