@@ -107,7 +107,7 @@ def test_a_carrier_that_hangs_up_loses_nobody_a_word(followed, messages):
         assert all(message.text for message in finals)
         assert isinstance(followed[-1], Closed)
         assert followed[-1].reason == ("stop" if "stop" in messages[-1] else "gone")
-        until(lambda: server.metric("streamer_sessions") == 0)
+        until(lambda: server.metric("streamer_open_sessions") == 0)
         assert server.metric('streamer_errors_total{code="slow_reader"}') == 0
 
 
@@ -116,19 +116,19 @@ def test_a_session_that_cannot_be_finished_is_not_waited_for_longer_than_a_drain
     with serving(lambda: Scripted(slow), judge=Loud(), drain_s=0.2) as server:
         dialled(server, "/twilio", twilio(TRACKS, stop=False), hang_up=True)
         until(lambda: followed)
-        until(lambda: server.metric("streamer_sessions") == 0, seconds=3)
+        until(lambda: server.metric("streamer_open_sessions") == 0, seconds=3)
         assert not closed(followed)
 
 
 def test_a_client_that_reads_its_own_results_is_forgotten_when_it_leaves(server, followed):
     dialled(server, "/v1/listen?encoding=mulaw", [mulaw(CUSTOMER)], hang_up=True)
-    until(lambda: server.metric("streamer_sessions") == 0)
+    until(lambda: server.metric("streamer_open_sessions") == 0)
     assert not closed(followed)
 
 
 def test_a_carrier_that_leaves_before_it_began_leaves_nothing(server, followed):
     dialled(server, "/twilio", twilio(TRACKS)[:1], hang_up=True)
-    until(lambda: server.metric("streamer_sessions") == 0, seconds=3)
+    until(lambda: server.metric("streamer_open_sessions") == 0, seconds=3)
     assert not [message for message in followed if isinstance(message, ErrorSent | SessionConfigured)]
 
 

@@ -5,11 +5,15 @@ of classes of its own, which can build dictionaries and tensors and nothing else
 as they are: an array is a view of the mapped file, and costs no memory until it is used.
 """
 
+import io
 import pickle
+import pickletools
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +36,11 @@ DTYPES: Final[dict[str, np.dtype[Any]]] = {
 }
 WRAPPERS: Final = ("state_dict", "model_state_dict", "model")
 """Under which of these training scripts put the weights; upstream looks there too."""
+DAMAGE: Final = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError, AttributeError),
+    *(OSError, ArithmeticError, MemoryError, RuntimeError),  # a place before the beginning, a size beyond all, a password, another packing
+)
+"""What a damaged archive makes of its readers."""
 LOCAL_HEADER: Final = struct.Struct("<26xHH")  # of a zip entry: the lengths of its name and of what follows the name
 
 
@@ -40,15 +49,16 @@ class Unreadable(Exception):
 
 
 def read_tensors(path: Path) -> Any:
-    """What was saved, with arrays for tensors: for a model a dictionary of them. Raises ``Unreadable``."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            records = {info.filename.partition("/")[2]: info for info in archive.infolist()}
-            if "data.pkl" not in records:
-                raise Unreadable("it has no data.pkl")
-            return _Reader(path, archive, records).load()
-    except (zipfile.BadZipFile, pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise Unreadable(str(error) or repr(error)) from error
+    """What was saved, with arrays for tensors: for a model a dictionary of them. Raises ``Unreadable``, or ``OSError`` without a file."""
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                records = {info.filename.partition("/")[2]: info for info in archive.infolist()}
+                if "data.pkl" not in records:
+                    raise Unreadable("it has no data.pkl")
+                return _Reader(path, archive, records).load()
+        except DAMAGE as error:
+            raise Unreadable(str(error) or repr(error)) from error
 
 
 def without_wrapper(saved: Any) -> Any:
@@ -65,7 +75,12 @@ class _Reader(pickle.Unpickler):
     def __init__(self, path: Path, archive: zipfile.ZipFile, records: Mapping[str, zipfile.ZipInfo]) -> None:
         self._pages = np.memmap(path, np.uint8, "r")
         self._records = records
-        super().__init__(archive.open(records["data.pkl"]))
+        data = archive.read(_stored(records["data.pkl"]))
+        for code, place, _ in pickletools.genops(data):
+            # The reader in C makes a table up to the highest place: four damaged bytes would be 32 GB.
+            if code.name in ("PUT", "BINPUT", "LONG_BINPUT") and not 0 <= (place or 0) <= len(data):
+                raise pickle.UnpicklingError(f"it would remember a value at place {place}, in {len(data)} bytes")
+        super().__init__(io.BytesIO(data))
 
     def find_class(self, module: str, name: str) -> Any:
         table: dict[tuple[str, str], Callable[..., Any] | str] = {
@@ -91,11 +106,20 @@ class _Reader(pickle.Unpickler):
         return self._pages[begin : begin + size].view(dtype), kind
 
 
+def _stored(info: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """A record that is as long as it lies in the file, and cannot unfold to more."""
+    if info.compress_type != zipfile.ZIP_STORED:
+        raise pickle.UnpicklingError(f"its record {info.filename} is compressed, which torch never does")
+    return info
+
+
 def _tensor(storage: tuple[Array, str], offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *rest: Any) -> Array:
     elements, kind = storage
     last = offset + sum((size - 1) * stride for size, stride in zip(shape, strides, strict=True))
     if 0 not in shape and not (0 <= offset and min(strides, default=0) >= 0 and last < len(elements)):
         raise pickle.UnpicklingError(f"a tensor of shape {shape} reaches beyond its {len(elements)} elements")
+    if prod(shape) > len(elements):
+        raise pickle.UnpicklingError(f"a tensor of shape {shape} has more than its {len(elements)} elements")
     item = elements.dtype.itemsize
     found = np.lib.stride_tricks.as_strided(elements[offset:], shape, [stride * item for stride in strides], writeable=False)
     return (found.astype("<u4") << 16).view("<f4") if kind == "BFloat16Storage" else found

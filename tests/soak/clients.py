@@ -13,6 +13,7 @@ from tests.carriers import twilio
 from tests.soak.audio import final_texts
 from tests.test_server_resume import Client
 
+LOSSES = 4  # of its socket, for a client that comes back, on average
 PATIENCE_S = 170  # they all speak as fast as they can, so that each waits for all: nobody is to give up before the session's own bound
 OPTIONS = {"compression": None, "max_size": None, "ping_interval": None, "open_timeout": PATIENCE_S, "close_timeout": PATIENCE_S}
 
@@ -99,10 +100,11 @@ async def returning(url, dice, pool):
     """Loses its socket now and then, at any place, and comes back."""
     said = dice.choice(pool.plain)
     client = await Patient(SimpleNamespace(socket=url + "/ws")).begin()
-    for piece in pieces(dice, said.data):
+    packets = list(pieces(dice, said.data))
+    for piece in packets:
         with suppress(ConnectionClosed):
             await client.say(piece)
-        if dice.random() < 0.1:
+        if dice.random() < LOSSES / len(packets):
             reading = asyncio.create_task(client.read())
             await asyncio.sleep(dice.random() * 0.05)
             client.lose()

@@ -18,6 +18,7 @@ SESSION_S = 240.0  # a session that takes longer is hung
 JOIN_S = 0.05  # between two clients' first sessions
 SETTLED_S = 30.0  # for the server to look as before, once its clients have left
 WARM = 0.3  # of the run, before memory is looked at
+SHORTEST_S = 60.0  # of a run whose memory says anything: a heap takes its time to find its size
 GROWTH = 0.05  # of the memory, and GROWTH_MB beside: what it may grow by over the rest of the run, along its slope
 GROWTH_MB = 6.0
 COUNTED = ("tasks", "threads", "files", "sessions", "calls")
@@ -65,7 +66,8 @@ async def server():
 
 
 class Tally:
-    def __init__(self):
+    def __init__(self, say):
+        self._say = say
         self.sessions, self.faults = Counter(), []
         self.audio_s, self.expected, self.missed = 0.0, 0, 0
 
@@ -80,6 +82,7 @@ class Tally:
     def fault(self, sentence):
         if len(self.faults) < 20:
             self.faults.append(sentence)
+            self._say(sentence)
 
 
 def difference(expected, got):
@@ -106,7 +109,7 @@ async def client(n, url, dice, pool, tally, going):
 
 
 async def soak(profile, say=lambda line: None):
-    pool, tally = Pool(profile.seed, profile.pool), Tally()
+    pool, tally = Pool(profile.seed, profile.pool), Tally(say)
     async with server() as watched:
         dice = random.Random(profile.seed)
         for kind in sorted(set(KINDS), key=lambda one: one.__name__):  # what is made once and kept is there now: pools of threads, caches
@@ -167,7 +170,7 @@ def report(profile, tally, base, looks, after, took):
         "audio_h": round(tally.audio_s / 3600, 2),
         "times_real_time": round(tally.audio_s / took),
         "open_at_most": max((look["sessions"] for look in looks), default=0),
-        "finals_checked": tally.expected,
+        "compared": tally.expected,
         "sessions_with_a_loss": tally.missed,
         "memory": slope,
         "before": {name: base[name] for name in COUNTED},
@@ -180,9 +183,9 @@ def report(profile, tally, base, looks, after, took):
 
 def memory(looks):
     """The slope of the memory once the run is warm, as what it grows by over the rest of the run; ``None`` of too short a run."""
-    warm = [look for look in looks if look["at_s"] >= WARM * looks[-1]["at_s"]]
-    if len(warm) < 5:
+    if not looks or looks[-1]["at_s"] < SHORTEST_S:
         return None
+    warm = [look for look in looks if look["at_s"] >= WARM * looks[-1]["at_s"]]
     at, rss = np.array([look["at_s"] for look in warm]), np.array([look["rss_mb"] for look in warm])
     per_s = np.polyfit(at, rss, 1)[0]
     mean = float(rss.mean())
