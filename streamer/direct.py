@@ -41,6 +41,8 @@ class DirectConnection(ServerConnection):
     """The client comes back to a session."""
     seat: Seat | None = None
     """Given back when the connection is gone, whatever became of it."""
+    valid: Callable[[], bool] = staticmethod(lambda: True)
+    """Whether whoever was let in still may."""
     post: Post | None = None
     """What was posted here, where this is no WebSocket."""
     take: Callable[[bytes], bool] | None = None

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ class Door:
             if isinstance(seat, Denied):
                 return self._refused(asked, seat)
             socket.seat = seat
+        socket.valid = partial(self._guard.still_valid, granted)
         return None
 
     def ask(self, socket: DirectConnection, handshake: Handshake) -> Response | None:

@@ -10,6 +10,8 @@ from typing import Final
 from websockets.exceptions import ConnectionClosed
 
 from streamer.direct import DirectConnection
+from streamer.errors import AccessRevoked
+from streamer.limits import Limits
 from streamer.wires import Follows
 
 logger: Final = logging.getLogger(__name__)
@@ -19,11 +21,10 @@ REPLACED: Final = ("partial", "heartbeat")
 
 
 class Follower:
-    """``bound`` messages may wait to be read, and one write may take ``stall_s``."""
+    """It may let as many messages wait as a client of its own session, and take as long for one."""
 
-    def __init__(self, socket: DirectConnection, wire: Follows, *, bound: int, stall_s: float) -> None:
-        self._socket, self._wire = socket, wire
-        self._bound, self._stall_s = bound, stall_s
+    def __init__(self, socket: DirectConnection, wire: Follows, limits: Limits) -> None:
+        self._socket, self._wire, self._limits = socket, wire, limits
         self._waiting: deque[tuple[object, str]] = deque()
         self._filled = asyncio.Event()
         self._ended = False
@@ -42,21 +43,27 @@ class Follower:
         self._waiting.append((key, text))
         self._ended = message["type"] == "call" and message["state"] == "ended"
         self._filled.set()
-        if len(self._waiting) > self._bound:
+        if len(self._waiting) > self._limits.outbox_messages:
             logger.warning("a follower of call %s does not read: %d messages wait", self._wire.call, len(self._waiting))
             self._ended = True
             self._socket.abort()
 
     async def run(self) -> None:
-        """Until the call has ended and all of it is written, or the follower has left."""
-        writing = asyncio.create_task(self._write())
-        reading = asyncio.create_task(self._read())
+        """Until the call has ended and all of it is written, or the follower has left, or may follow no more."""
+        tasks = [asyncio.create_task(work) for work in (self._write(), self._read(), self._until_revoked())]
         try:
-            await asyncio.wait((writing, reading), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (writing, reading):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(writing, reading, return_exceptions=True)
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _until_revoked(self) -> None:
+        while True:
+            await asyncio.sleep(self._limits.heartbeat_s)
+            if not self._socket.valid():
+                break
+        await self._socket.close(1008, AccessRevoked.code)
 
     async def _read(self) -> None:
         """What a follower says has no meaning; but only who reads learns that it has left."""
@@ -73,10 +80,10 @@ class Follower:
                     continue
                 _, text = self._waiting.popleft()
                 try:
-                    async with asyncio.timeout(self._stall_s):
+                    async with asyncio.timeout(self._limits.stall_s):
                         await self._socket.send(self._wire.encode(text))
                 except TimeoutError:
-                    logger.warning("a follower of call %s does not read: a write took %.0f s", self._wire.call, self._stall_s)
+                    logger.warning("a follower of call %s does not read: a write took %.0f s", self._wire.call, self._limits.stall_s)
                     self._socket.abort()
                     return
             await self._socket.close(1000, "the call has ended")

@@ -157,7 +157,7 @@ class Hosting:
             await connection.abandon(GOODBYE_S)
 
     async def _follow(self, socket: DirectConnection, wire: Follows) -> None:
-        follower = Follower(socket, wire, bound=self.limits.outbox_messages, stall_s=self.limits.stall_s)
+        follower = Follower(socket, wire, self.limits)
         self.calls.follow(wire.call, follower.tell)
         elsewhere = asyncio.create_task(self._company.follow(wire.call, follower.tell))
         following = asyncio.create_task(follower.run())

@@ -380,3 +380,20 @@ def test_no_secret_and_no_word_that_was_said_is_logged(server, place):
     assert text
     for secret in (token, place.key, text, *text.split()[:3]):
         assert secret not in logged
+
+
+def test_who_follows_with_a_key_that_is_revoked_hears_no_more(tmp_path):
+    kept, _ = new_key("kept")
+    lost, key = new_key("lost")
+    save(tmp_path / "keys", [kept, lost])
+
+    async def story(running):
+        async with connect(ws(running, "/calls/c"), additional_headers=bearer(key)) as follower:
+            assert json.loads(await follower.recv())["state"] == "awaited"
+            save(tmp_path / "keys", [kept])
+            with pytest.raises(ConnectionClosed) as closed:
+                await asyncio.wait_for(follower.recv(), 20)
+            return closed.value.rcvd.code, closed.value.rcvd.reason
+
+    with serving(judge=Loud(), guard=Guard(keys=Keys(tmp_path / "keys")), heartbeat_s=0.1) as running:
+        assert asyncio.run(story(running)) == (1008, "access_revoked")

@@ -100,7 +100,7 @@ class Guard:
 
     def seat(self, granted: Granted, asked: Asked) -> Seat | Denied:
         """A place for one session of who was let in."""
-        valid = partial(self._still_valid, granted)
+        valid = partial(self.still_valid, granted)
         seat = self._seats.take(granted, self.address_of(asked), valid)
         if isinstance(seat, Seat):
             return seat
@@ -145,7 +145,8 @@ class Guard:
         key = keys.named(token.name, token.key_id)
         return (key, token) if key else _unknown("the key that the token came from was revoked", known=True)
 
-    def _still_valid(self, granted: Granted) -> bool:
+    def still_valid(self, granted: Granted) -> bool:
+        """Whether the key is still one of this server's."""
         return granted.name is None or self._keys is None or self._keys.named(granted.name, granted.key_id) is not None
 
 
