@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from streamer.engine.models import known
+from streamer.engine.models import Models, ModelSettings, known
 from tests.miniature.sounds import applause, music
 from tests.miniature.test_miniature import errors, say
 from tests.serving import serving
@@ -16,12 +16,13 @@ SILENCE = np.zeros(16_000, np.int16)
 
 
 @pytest.fixture(scope="module")
-def miniature():
+def miniature(tmp_path_factory):
     import torch
 
     from streamer.engine.sensevoice import SenseVoice
 
-    found = known("miniature").find(None, False)
+    models = Models(ModelSettings(cache=tmp_path_factory.mktemp("cache"), offline=True), say=print)
+    found = known("miniature").find(models, False)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with serving(lambda: SenseVoice(found.path, device="cpu", notice=found.notice)) as running:

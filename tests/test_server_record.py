@@ -109,4 +109,4 @@ def test_a_disk_that_fails_ends_the_recording_and_nothing_else(server, tmp_path)
 
 def test_recording_without_a_place_is_refused_before_anybody_speaks(tmp_path):
     with pytest.raises(ConfigurationError, match="audio is recorded beside a SQLite store, and there is none"):
-        service(Settings(models=ModelSettings(cache=tmp_path, offline=True), model="scripted", record=True), "error")
+        service(Settings(models=ModelSettings(cache=tmp_path, offline=True), model="scripted", record=True))

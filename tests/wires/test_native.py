@@ -154,7 +154,7 @@ def test_with_msgpack_results_are_the_same_objects_packed():
 
 
 def test_every_message_has_a_name_of_its_own():
-    assert len(set(MESSAGE_TYPES.values())) == len(MESSAGE_TYPES) == 15
+    assert len(set(MESSAGE_TYPES.values())) == len(MESSAGE_TYPES) == 16
 
 
 def test_half_a_character_is_refused_where_it_comes_in_and_breaks_nothing_where_it_would_go_out():

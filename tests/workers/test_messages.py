@@ -83,14 +83,15 @@ def test_what_the_model_is_arrives():
     assert messages.info_of(None) is messages.warm_up_of(None) is None
 
 
-def test_rows_are_read_by_the_gateways_reader_into_the_same_hypothesis(two_cities_16k):
+def test_rows_are_read_by_the_gateways_reader_into_the_same_hypothesis(two_cities_16k, tmp_path):
     """The miniature's own rows, left unread, sent, and read by another reader of the same folder."""
     from streamer.engine.folder import describe
     from streamer.engine.load import load_engine
-    from streamer.engine.models import known
+    from streamer.engine.models import Models, ModelSettings, known
     from streamer.engine.rows import Reader, RowEngine
 
-    found = known("miniature").find(None, False)
+    models = Models(ModelSettings(cache=tmp_path, offline=True), say=print)
+    found = known("miniature").find(models, False)
     engine = load_engine(found, "cpu")
     assert isinstance(engine, RowEngine)
     sent = job(samples=two_cities_16k[:48_000], language="auto", begin=0, end=48_000)
