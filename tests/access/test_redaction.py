@@ -7,8 +7,13 @@ import pytest
 from streamer.access.keys import new_key
 from streamer.access.redaction import Redacting, redact
 
-_, KEY = new_key("desk")
+KEY = "streamer_" + "Aa0-_" * 8 + "xyz"  # of the shape that a key has
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJkZXNrIn0.c2lnbmF0dXJl"
+
+
+def test_a_key_has_the_shape_that_is_looked_for():
+    assert len(new_key("desk")[1]) == len(KEY)
+    assert redact(new_key("desk")[1]) == "[secret]"
 
 
 @pytest.mark.parametrize(
