@@ -20,7 +20,7 @@ types: $(VENV)/.tested
 	$(BIN)/mypy
 
 tests: $(VENV)/.tested
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 doctor: $(VENV)/.installed
 	$(BIN)/streamer doctor $(ARGS)
