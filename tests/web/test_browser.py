@@ -1,11 +1,13 @@
 """The page in a real browser: the button, words that settle, labels, choices, and what a screen reader hears."""
 
 import asyncio
+import re
 
 from playwright.sync_api import expect
 
 from tests.web.fake_server import PLAIN
 
+HEARD_FOR_A_WHILE = re.compile(r"^0:(0[2-9]|[1-5]\d)$")  # a busy machine shows not every second
 NOTICE = "The bundled English model answers, because no model hub can be reached."
 LABELS = {
     "language": {"code": "en", "p": 0.981},
@@ -130,7 +132,7 @@ def test_a_microphone_is_chosen_by_name_also_while_listening_and_remembered(serv
     expect(choice.locator("option")).to_have_text(["Default", "Fake Audio Input 1", "Fake Audio Input 2"])
     choice.select_option("Fake Audio Input 2")
     expect(page.locator("#status")).to_have_text("Listening")
-    expect(page.locator("#detail")).to_have_text("0:02")
+    expect(page.locator("#detail")).to_have_text(HEARD_FOR_A_WHILE)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator("#status")).to_have_text("Stopped")
     assert len(server.sessions) == 1
@@ -154,7 +156,7 @@ def test_listening_goes_on_with_the_default_microphone_when_the_chosen_one_is_pu
     expect(page.locator("#status")).to_have_text("Listening")
     page.evaluate("window.streams[0].getAudioTracks()[0].dispatchEvent(new Event('ended'))")
     expect(page.locator(".line.warning")).to_contain_text("was disconnected. Listening goes on with the default one.")
-    expect(page.locator("#detail")).to_have_text("0:02")
+    expect(page.locator("#detail")).to_have_text(HEARD_FOR_A_WHILE)
     assert page.evaluate("window.streams.length") == 2
     expect(page.locator("#status")).to_have_text("Listening")
     assert page.evaluate("window.streams[0].getAudioTracks()[0].readyState") == "ended"
