@@ -23,7 +23,7 @@ from streamer.metrics import Metrics
 from streamer.returning import NOWHERE, Return
 from streamer.sockets import Socket, TcpSocket
 from streamer.voice import Voice
-from streamer.voices import Voices
+from streamer.voices import Refusal, Voices
 from streamer.wires import Follows, Route, SharedWire, Wire
 
 logger: Final = logging.getLogger(__name__)
@@ -31,9 +31,6 @@ logger: Final = logging.getLogger(__name__)
 GOODBYE_S: Final = 2.0  # for followers to be told that their calls have ended, and clients that what they said could not be finished
 TOLD_S: Final = 10.0  # for a client on a plain stream to be told why it is not let in
 TRY_AGAIN_LATER: Final = 1013  # a WebSocket's close code
-
-Refusal = tuple[str, str]
-"""Why somebody is not let in: a word for the metrics, and a sentence."""
 
 
 class Hosting:

@@ -25,7 +25,7 @@ from streamer.door import Door
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Open, Scheduling
 from streamer.handshakes import for_a_wire, offered, read_handshake, return_of
-from streamer.hosting import Hosting, Refusal
+from streamer.hosting import Hosting
 from streamer.judging import Batched
 from streamer.keeper import Keeper
 from streamer.limits import Limits
@@ -35,6 +35,7 @@ from streamer.returning import NOWHERE, Return
 from streamer.sockets import LINGER_S
 from streamer.transcripts import API, Transcripts
 from streamer.vad import Judge
+from streamer.voices import Refusal
 from streamer.wires import Refused, Route, SharedWire, Wire, calls
 from streamer.wires.calls import read_id
 from streamer.wires.routes import BY_NAME, ROUTES, route_to

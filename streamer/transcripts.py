@@ -1,6 +1,5 @@
 """What the port answers about transcripts that are kept: lists, searches, downloads, deletion, and the page that shows them."""
 
-import ipaddress
 from collections.abc import Awaitable, Callable
 from functools import partial
 from http import HTTPStatus
@@ -9,6 +8,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from websockets.http11 import Request, Response
 
+from streamer.access.configured import is_loopback
 from streamer.errors import StoreUnavailable
 from streamer.keeper import Keeper
 from streamer.pages import Pages, respond
@@ -51,12 +51,12 @@ class Transcripts:
         A page of a stranger's that points its own name at this address is none of them, nor
         is whoever came through a proxy.
         """
-        if not _loopback(self._host):
+        if not is_loopback(self._host):
             return (
                 f"transcripts are shown on this machine only, and this server listens on {self._host}; read them with streamer transcripts"
             )
         named = urlsplit("//" + request.headers.get("Host", "")).hostname or ""
-        if not _loopback(named) or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        if not is_loopback(named) or "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
             return (
                 f"transcripts are shown on this machine only, at localhost and not at {named[:100]!r}; read them with streamer transcripts"
             )
@@ -145,12 +145,3 @@ def _unknown(session_id: str) -> Response:
 
 def _wrong_method(*allowed: str) -> Response:
     return respond(HTTPStatus.METHOD_NOT_ALLOWED, f"only {' and '.join(allowed)} here\n", Allow=", ".join(allowed))
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

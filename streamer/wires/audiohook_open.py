@@ -8,9 +8,9 @@ from typing import Any, Final
 from streamer.core.events import AudioFormat, Encoding
 from streamer.errors import InvalidSetting
 from streamer.wires.telephone import AGENT, CUSTOMER
+from streamer.wires.tracks import SILENCE
 
 ENCODINGS: Final = {"PCMU": Encoding.MULAW, "L16": Encoding.PCM_S16LE}  # L16 in the byte order of Genesys' own sample service
-SILENCE: Final = {Encoding.MULAW: b"\xff", Encoding.PCM_S16LE: b"\0\0"}  # one sample
 NAMES: Final = {"external": CUSTOMER, "internal": AGENT}
 CHANNEL_IDS: Final = {"external": 0, "internal": 1}
 NOBODY: Final = "00000000-0000-0000-0000-000000000000"

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from streamer.core.events import Audio, AudioFormat, Encoding, Input, Message, Rejected, Start, Stop
 from streamer.errors import InvalidAudio, InvalidMessage, InvalidSetting, SessionError
-from streamer.wires import Handshake, Payload, Refused, Wire
+from streamer.wires import Handshake, Payload, Refused, Wire, bounds
 from streamer.wires.carrier_options import BOTH, INBOUND, Options, of_query, read_options
 from streamer.wires.loose import in_text, integer, mapping
 from streamer.wires.plain import read_json
@@ -26,7 +26,6 @@ ENCODINGS: Final[Mapping[str, Encoding]] = {
 }
 """Without ``audio/`` and ``x-`` before them. 16-bit samples are little-endian with all carriers, whatever RFC 3551 says of L16."""
 HIGHEST_RATE: Final = 48_000  # bounds what silence a pause can cost
-REASON_BYTES: Final = 123  # of a close
 UNREADABLE: Final = "a message is not a JSON object with an event, such as start, media or stop"
 
 
@@ -84,7 +83,7 @@ class Carrier(Wire):
         return ()
 
     def close(self, code: int, reason: str) -> tuple[int, str]:
-        sentence = self._sentence.encode()[:REASON_BYTES].decode(errors="ignore")
+        sentence = bounds.close_reason(self._sentence)
         return code, sentence or reason
 
     def rest(self) -> tuple[Input, ...]:

@@ -34,6 +34,7 @@ from streamer.errors import InvalidMessage
 from streamer.wires import Handshake, Payload, Route, Wire
 from streamer.wires.deepgram_query import read_changes, read_query
 from streamer.wires.plain import read_json, to_json
+from streamer.wires.sensevoice import heard
 
 PATH: Final = "/v1/listen"
 TOKENS: Final = ("token", "bearer")
@@ -143,15 +144,12 @@ class Deepgram(Wire):
         self, message: Partial | FinalMessage, text: str, words: Sequence[Word], *, is_final: bool, reason: str = ""
     ) -> dict[str, Any]:
         language = message.language if message.language and message.language.code != "nospeech" else None
-        heard: dict[str, Any] = {"language": message.language, "emotion": message.emotion, "events": message.events}
-        if isinstance(message, FinalMessage):
-            heard |= {"raw_text": message.raw_text, "itn": message.itn, "withheld": message.withheld}
         alternative = {
             "transcript": text.strip(),
             "confidence": message.confidence or 0.0,
             "languages": [language.code] if language else [],
             "words": [_word(word, language) for word in words],
-            "sensevoice": heard,
+            "sensevoice": heard(message),
         }
         return self._envelope(
             message.channel,

@@ -31,7 +31,7 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidAudio, InvalidSetting
-from streamer.wires import Handshake, Payload, Refused, Route, Wire, first_of
+from streamer.wires import Handshake, Payload, Refused, Route, Wire, bounds, first_of
 from streamer.wires.plain import to_json
 from streamer.wires.sherpa_online import DONE
 from streamer.wires.sherpa_result import Utterance, language_of, result_of, text_of
@@ -50,7 +50,6 @@ AHEAD: Final = to_samples(40_000)
 """Audio that the session has before it is held back here. A session that is owed more is not read, and then cannot answer the pings of a
 client that still sends: Python's give up after 20 s. What is held is bounded by ``LONGEST_S``: 19 MB."""
 INVALID, TOO_BIG = 1007, 1009  # close codes
-REASON_BYTES: Final = 123  # of a close
 
 
 class Offline(Wire):
@@ -150,7 +149,7 @@ class Offline(Wire):
     def _refuse(self, code: int, sentence: str) -> tuple[Input, ...]:
         """What came before is answered first."""
         self._over = True
-        self._goodbye = (code, sentence.encode()[:REASON_BYTES].decode(errors="ignore"))
+        self._goodbye = (code, bounds.close_reason(sentence))
         return (Stop("refused", InvalidAudio(sentence)),)
 
     def encode(self, message: Message) -> Iterator[Payload]:

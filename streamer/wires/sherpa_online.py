@@ -27,7 +27,8 @@ from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidMessage
 from streamer.wires import Handshake, Payload, Route, Wire, first_of
 from streamer.wires.plain import to_json
-from streamer.wires.sherpa_result import heard, language_of, log_probabilities, tokens_of
+from streamer.wires.sensevoice import heard
+from streamer.wires.sherpa_result import language_of, log_probabilities, tokens_of
 
 PATH: Final = "/sherpa-onnx/online"
 DONE: Final = "Done"  # the client's last word

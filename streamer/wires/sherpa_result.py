@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from math import inf, log
 from typing import Any, Final
 
-from streamer.core.events import ErrorSent, Partial, Word
+from streamer.core.events import ErrorSent, Word
 from streamer.core.events import Final as FinalMessage
 from streamer.core.richtext import EMOTION_TAGS, EVENT_TAGS, FLOOR_P, LANGUAGE_TAGS, parse
 from streamer.wires.funasr_text import joined
 from streamer.wires.languages import by_tag
+from streamer.wires.sensevoice import heard
 
 SPACE: Final = re.compile(r"\s*")
 EMPTY, LOST = "<EMPTY>", "<ERROR>"  # for no text, and in place of a part that was lost
@@ -56,14 +57,6 @@ def log_probabilities(words: Sequence[Word]) -> list[float]:
     """One for each word; none at all where the model does not know them."""
     known = [word.confidence for word in words if word.confidence is not None]
     return [round(log(max(p, FLOOR_P)), 6) for p in known] if len(known) == len(words) else []
-
-
-def heard(message: Partial | FinalMessage) -> dict[str, Any]:
-    """What our model knows beyond theirs."""
-    found: dict[str, Any] = {"language": message.language, "emotion": message.emotion, "events": message.events}
-    if isinstance(message, FinalMessage):
-        found |= {"raw_text": message.raw_text, "itn": message.itn, "withheld": message.withheld}
-    return found
 
 
 def text_of(utterance: Utterance) -> str:

@@ -32,6 +32,7 @@ from streamer.wires.calls import LONGEST_ID
 from streamer.wires.jigasi_buffer import Buffers
 from streamer.wires.languages import by_tag
 from streamer.wires.plain import to_json
+from streamer.wires.sensevoice import heard
 
 PATH: Final = "/streaming-whisper/ws/*"
 HEADER: Final = 60  # bytes
@@ -109,13 +110,9 @@ class Participant(Wire):
                 pass
 
     def _result(self, message: Partial | FinalMessage, text: str) -> str:
-        heard: dict[str, Any] = {"language": message.language, "emotion": message.emotion, "events": message.events}
-        kind = "interim"
-        if isinstance(message, FinalMessage):
-            heard |= {"raw_text": message.raw_text, "itn": message.itn, "withheld": message.withheld}
-            kind = "final"
+        kind = "final" if isinstance(message, FinalMessage) else "interim"
         told = self._told(message.segment, self._at_ms + message.begin_ms, text, kind, message.confidence)
-        return to_json(told | {"sensevoice": heard})
+        return to_json(told | {"sensevoice": heard(message)})
 
     def _told(self, segment: int, ts: int, text: str, kind: str = "final", confidence: float | None = None) -> dict[str, Any]:
         return {

@@ -34,13 +34,12 @@ from streamer.core.events import (
 )
 from streamer.core.events import Final as FinalMessage
 from streamer.errors import InvalidAudio, InvalidMessage, InvalidSetting
-from streamer.wires import Handshake, Payload, Route, Said, Wire, first_of
+from streamer.wires import Handshake, Payload, Route, Said, Wire, bounds, first_of
 from streamer.wires.languages import by_tag
 from streamer.wires.vosk_config import Config, read_command, read_config
 from streamer.wires.vosk_replies import final, partial, said, written
 
 PATH: Final = "/vosk"
-REASON_BYTES: Final = 123  # that a close frame has room for
 UNREADABLE: Final = "a text message is not config, eof or reset in JSON; audio goes into binary messages"
 
 Told = Iterator[Input | Said]
@@ -131,7 +130,7 @@ class Vosk(Wire):
 
     def close(self, code: int, reason: str) -> tuple[int, str]:
         text = self._failure or ("" if reason == "stop" else reason)
-        return code, text.encode()[:REASON_BYTES].decode(errors="ignore")
+        return code, bounds.close_reason(text)
 
     def _partial(self) -> str:
         return written(partial(self._answered(), list(self._spoken.values())), blank=self._blank)

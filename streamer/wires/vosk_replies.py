@@ -11,6 +11,7 @@ from streamer.core.events import Final as FinalMessage
 from streamer.core.events import Partial, Word
 from streamer.wires.funasr_text import joined
 from streamer.wires.plain import to_json
+from streamer.wires.sensevoice import heard
 from streamer.wires.vosk_config import Config
 
 CERTAIN: Final = 1.0  # what Vosk says where it has no confidence; clients leave out words with a low one
@@ -20,7 +21,7 @@ ESCAPE: Final = re.compile(r"\\.")
 def partial(finals: Sequence[FinalMessage], spoken: Sequence[Partial]) -> dict[str, Any]:
     """What is being said. ``finals`` have nothing to say, but were heard since the last reply."""
     text = joined((one.stable + one.unstable).strip() for one in spoken)
-    return {"partial": text, **_heard([*map(_known_of_final, finals), *map(_known, spoken)])}
+    return {"partial": text, **_heard([*map(heard, finals), *map(heard, spoken)])}
 
 
 def final(finals: Sequence[FinalMessage], config: Config) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def final(finals: Sequence[FinalMessage], config: Config) -> dict[str, Any]:
     if config.alternatives:
         confidences = [one.confidence for one in finals if one.text and one.confidence is not None]
         found = {"alternatives": [{"confidence": min(confidences, default=CERTAIN), **found}]}
-    return found | _heard([_known_of_final(one) for one in finals])
+    return found | _heard([heard(one) for one in finals])
 
 
 def said(finals: Sequence[FinalMessage]) -> str:
@@ -63,11 +64,3 @@ def _word(word: Word) -> dict[str, Any]:
 
 def _heard(known: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"sensevoice": known} if known else {}
-
-
-def _known(message: Partial | FinalMessage) -> dict[str, Any]:
-    return {"language": message.language, "emotion": message.emotion, "events": message.events}
-
-
-def _known_of_final(message: FinalMessage) -> dict[str, Any]:
-    return _known(message) | {"raw_text": message.raw_text, "itn": message.itn, "withheld": message.withheld}
