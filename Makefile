@@ -44,7 +44,7 @@ $(VENV)/.tested: $(VENV)/.installed
 CLIENTS := $(patsubst tests/clients/%/requirements.txt,.build/clients/%/.installed,$(wildcard tests/clients/*/requirements.txt))
 
 test-clients: $(VENV)/.tested $(CLIENTS)
-	$(BIN)/python -m pytest tests/clients $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/clients $(ARGS)
 
 .build/clients/%/.installed: tests/clients/%/requirements.txt
 	$(PYTHON) -m venv --clear $(@D)

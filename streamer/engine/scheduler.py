@@ -89,12 +89,13 @@ class Scheduler:
         self._generation = 0  # of threads: what an earlier one still does has no effect
         self._closing = threading.Event()
         self._thread = self._new_thread()
+        self._watchdog = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def start(self) -> None:
         """Start the thread. ``health`` turns WARM, or FAILED with a ``failure``."""
         self._thread.start()
         if self._hung_s:
-            threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+            self._watchdog.start()
 
     def on_health(self, changed: Callable[[Health], None]) -> None:
         """Call this, through ``deliver``, whenever the health changes."""
@@ -146,13 +147,14 @@ class Scheduler:
                 self._drop(self._queue.discard(session, segment))
 
     def close(self, timeout_s: float = 10.0) -> None:
-        """Answer what is queued with ``Failed``, free the engine and end the thread."""
+        """Answer what is queued with ``Failed``, free the engine and end its threads."""
         with self._wake:
             self._set_health(Health.CLOSED)
             self._closing.set()
             self._wake.notify()
-        if self._thread.is_alive():
-            self._thread.join(timeout_s)
+        for thread in (self._watchdog, self._thread):
+            if thread.is_alive():
+                thread.join(timeout_s)
 
     def _enqueue(self, job: Job, now: float) -> None:
         if self._queue is None:

@@ -50,6 +50,7 @@ def running():
     for scheduler in schedulers:
         scheduler.close()
         assert not scheduler._thread.is_alive()
+        assert not scheduler._watchdog.is_alive()
 
 
 def test_jobs_are_answered_with_the_time_they_waited_and_took(running):
