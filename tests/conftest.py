@@ -49,16 +49,24 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def certificate(tmp_path_factory) -> tuple[Path, Path]:
-    """A certificate of 127.0.0.1 and localhost that is its own authority, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
-    files = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
-    try:
-        subprocess.run([*command.split(), *files], cwd=folder, capture_output=True, check=True, timeout=60)
-    except FileNotFoundError:
-        pytest.skip("openssl is not installed")
-    return folder / "cert.pem", folder / "key.pem"
+def new_certificate():
+    """Makes a certificate of 127.0.0.1 and localhost that is its own authority, and its key, in a folder."""
+
+    def make(folder: Path, name: str = "localhost") -> tuple[Path, Path]:
+        command = f"openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN={name}"
+        files = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", "key.pem", "-out", "cert.pem"]
+        try:
+            subprocess.run([*command.split(), *files], cwd=folder, capture_output=True, check=True, timeout=60)
+        except FileNotFoundError:
+            pytest.skip("openssl is not installed")
+        return folder / "cert.pem", folder / "key.pem"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def certificate(new_certificate, tmp_path_factory) -> tuple[Path, Path]:
+    return new_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="session")

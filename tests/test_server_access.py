@@ -354,6 +354,25 @@ def test_everything_is_served_over_tls(place, certificate):
             talk(server.socket.replace("wss", "ws"), {"type": "stop"})
 
 
+def test_a_renewed_certificate_is_shown_from_the_next_handshake_on(new_certificate, tmp_path, caplog):
+    cert, key = new_certificate(tmp_path, "before")
+    old_cert, old_key = cert.read_text(), key.read_text()
+    with serving(judge=Loud(), tls=build_tls(AccessSettings(tls_cert=cert, tls_key=key))) as server:
+        place = ("127.0.0.1", int(server.url.rpartition(":")[2]))
+        assert ssl.get_server_certificate(place) == old_cert
+        new_certificate(tmp_path, "after")
+        new_cert = cert.read_text()
+        assert ssl.get_server_certificate(place) == new_cert
+        key.write_text(old_key)  # half of a renewal: it does not belong to the certificate
+        assert ssl.get_server_certificate(place) == new_cert
+        key.unlink()
+        assert ssl.get_server_certificate(place) == new_cert
+        assert len([record for record in caplog.records if "clients are met with the one before" in record.message]) == 2
+        cert.write_text(old_cert)
+        key.write_text(old_key)
+        assert ssl.get_server_certificate(place) == old_cert
+
+
 def test_no_secret_and_no_word_that_was_said_is_logged(server, place):
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from streamer.access.certificates import tls_with
 from streamer.access.guard import Guard, Network
 from streamer.access.keys import Keys
 from streamer.access.tokens import Tokens, read_secret
@@ -57,18 +58,7 @@ def build_tls(settings: AccessSettings) -> ssl.SSLContext | None:
         if settings.tls_key is not None:
             raise ConfigurationError(f"STREAMER_TLS_KEY is {settings.tls_key}, and STREAMER_TLS_CERT names no certificate for it")
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        key = settings.tls_key or "the same file"
-        raise ConfigurationError(
-            f"the certificate in {settings.tls_cert} with the key in {key} cannot be used ({error.strerror or error}); "
-            "expected PEM files that belong together, which the server may read"
-        ) from None
-    return context
+    return tls_with(settings.tls_cert, settings.tls_key)
 
 
 def require_safe(settings: AccessSettings, host: str, streams: Iterable[str], say: Callable[[str], None] = logger.warning) -> None:
