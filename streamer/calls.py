@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from streamer.core.events import Message, SessionConfigured
+from streamer.record import Held
 from streamer.wires.calls import KEPT, OWN, told
 from streamer.wires.plain import to_json
 
@@ -47,13 +48,41 @@ class Call:
 
 
 class Telling:
-    """One session of a call, as it tells its followers."""
+    """One session of a call, as it tells its followers: what is to be stored once it is, and whatever comes after it behind it."""
 
     def __init__(self, calls: "Calls", call: Call, session_id: str) -> None:
         self._calls, self._call, self._id = calls, call, session_id
         self._names: dict[int, str] = {}
+        self._waiting: deque[Message | Held] = deque()
 
-    def tell(self, message: Message) -> None:
+    def tell(self, message: Message | Held) -> None:
+        if isinstance(message, Held):
+            message.stored.add_done_callback(lambda stored: self._go_on())
+        self._waiting.append(message)
+        self._go_on()
+
+    async def leave(self) -> None:
+        """The session is over, once all of it has been told."""
+        while pending := [held.stored for held in self._waiting if isinstance(held, Held) and not held.stored.done()]:
+            await asyncio.wait(pending)
+        self._go_on()
+        self._calls.leave(self._call)
+
+    def _go_on(self) -> None:
+        """Tell what waits, as far as it is stored."""
+        while self._waiting:
+            first = self._waiting[0]
+            if not isinstance(first, Held):
+                self._tell(first)
+            elif first.stored.done():
+                self._tell(first.message)
+                if first.warning:
+                    self._tell(first.warning)
+            else:
+                return
+            self._waiting.popleft()
+
+    def _tell(self, message: Message) -> None:
         if isinstance(message, OWN):
             return
         if isinstance(message, SessionConfigured):
@@ -61,9 +90,6 @@ class Telling:
         keep = isinstance(message, KEPT)
         if keep or self._call.followers:
             self._call.tell(told(self._id, self._names, message), keep=keep)
-
-    def leave(self) -> None:
-        self._calls.leave(self._call)
 
 
 class Calls:
@@ -90,7 +116,7 @@ class Calls:
 
     def leave(self, call: Call) -> None:
         call.sessions -= 1
-        if not call.sessions:
+        if not call.sessions and call.state != "ended":
             call.ending = asyncio.get_running_loop().call_later(GRACE_S, self._end, call)
 
     def follow(self, call_id: str, tell: Tell) -> None:

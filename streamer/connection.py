@@ -40,7 +40,7 @@ from streamer.limits import Limits
 from streamer.metrics import Metrics
 from streamer.numbers import Numbers
 from streamer.outbox import REPLACED, Outbox, Unconfirmed
-from streamer.record import Record
+from streamer.record import Held, Record
 from streamer.returning import Return
 from streamer.runner import OpenDecoder, Runner
 from streamer.sockets import ABNORMAL, Socket
@@ -141,7 +141,7 @@ class Connection:
             self._visits.close()
             self._runner.gone()
             if self._telling:
-                self._telling.leave()
+                await self._telling.leave()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -380,12 +380,12 @@ class Connection:
         self._over.set()
 
     def _send(self, message: Message | Said) -> None:
+        held = self._record.keep(message) if self._record else None
         if not isinstance(message, Said):
-            self._tell(message)
+            self._tell(message, held)
             self._numbers.arose(message)
         if isinstance(message, SessionConfigured):
             self._resumes = self._wire.resumable and message.settings.resume
-        held = self._record.keep(message) if self._record else None
         if self._alone:
             self._count(message)
             return
@@ -397,7 +397,7 @@ class Connection:
         if not self._outbox.put(held or message) and not self._outbox.close:
             self._let_go(f"{self._rooms.limits.outbox_messages} results wait to be read")
 
-    def _tell(self, message: Message) -> None:
+    def _tell(self, message: Message, held: Held | None) -> None:
         """To whoever follows, once it is known whose call this is."""
         if isinstance(message, SessionCreated):
             self._created = message
@@ -406,7 +406,7 @@ class Connection:
             if self._created and self._created is not message:
                 self._telling.tell(self._created)
         if self._telling:
-            self._telling.tell(message)
+            self._telling.tell(held or message)
 
     def _let_go(self, why: str) -> None:
         """The client does not read: telling it more would only fill memory."""

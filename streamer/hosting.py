@@ -186,7 +186,7 @@ class Hosting:
         finally:
             self.shared.discard(voices)
             if call:
-                call.leave()
+                await call.leave()
 
     def _connect(self, socket: Socket, route: Route, wire: Wire, session_id: str, seat: Seat | None) -> Connection:
         """Let a session in: from here on it counts, and must be run."""

@@ -34,6 +34,11 @@ class Held:
     async def settled(self) -> events.Warned | None:
         """Once it is stored; a warning where a final is not."""
         await asyncio.wait([self.stored])  # whoever waits may be cancelled, and what is waited for goes on
+        return self.warning
+
+    @property
+    def warning(self) -> events.Warned | None:
+        """What is told right behind it, now that it is ``stored`` or is not."""
         failure = self.stored.result()
         if failure and isinstance(self.message, events.Final):
             return events.Warned(code="not_stored", message=OWED.format(why=failure))

@@ -7,7 +7,9 @@ import pytest
 
 from streamer import calls
 from streamer.calls import Calls
-from streamer.core.events import AudioFormat, Flushed, Partial, SessionConfigured, Settings, SpeechStarted, Synced
+from streamer.core.events import AudioFormat, ErrorSent, Flushed, Partial, SessionConfigured, Settings, SpeechStarted, Synced
+from streamer.record import Held
+from streamer.store import StoreFailed
 from tests.driving import Driver, speech
 
 
@@ -45,7 +47,7 @@ def test_a_follower_who_came_first_hears_everything_with_the_names_of_the_channe
         telling = all_calls.join("c", "s1")
         for message in (CONFIGURED, SPOKEN, Flushed(id=None), Synced(id=1), final()):
             telling.tell(message)
-        telling.leave()
+        await telling.leave()
         await asyncio.sleep(0.01)
         return ear
 
@@ -69,7 +71,7 @@ def test_a_follower_who_comes_later_is_told_what_was_settled():
         for message in (CONFIGURED, SPOKEN, final()):
             telling.tell(message)
         all_calls.follow("c", middle)
-        telling.leave()
+        await telling.leave()
         await asyncio.sleep(0.01)
         all_calls.follow("c", late)
         await asyncio.sleep(0.1)
@@ -89,20 +91,51 @@ def test_a_call_goes_on_until_its_last_session_has_left():
         all_calls, ear = Calls(), Ear()
         one, two = all_calls.join("c", "s1"), all_calls.join("c", "s2")
         all_calls.follow("c", ear)
-        one.leave()
+        await one.leave()
         await asyncio.sleep(0.01)
         two.tell(SPOKEN)
-        two.leave()
+        await two.leave()
         back = all_calls.join("c", "s3")  # within the grace
         await asyncio.sleep(0.01)
         back.tell(SPOKEN)
-        back.leave()
+        await back.leave()
         await asyncio.sleep(0.01)
         return ear
 
     ear = asyncio.run(story())
     assert ear.kinds == ["live", "speech.started", "speech.started", "ended"]
     assert [message["session_id"] for message in ear.got if "session_id" in message] == ["s2", "s3"]
+
+
+def test_a_follower_is_told_a_final_once_it_is_stored_and_the_rest_behind_it():
+    async def story(failure):
+        all_calls, ear = Calls(), Ear()
+        all_calls.follow("c", ear)
+        telling = all_calls.join("c", "s1")
+        stored = asyncio.get_running_loop().create_future()
+        telling.tell(SPOKEN)
+        telling.tell(Held(final(), stored))
+        telling.tell(CONFIGURED)
+        leaving = asyncio.create_task(telling.leave())
+        await asyncio.sleep(0.01)
+        before = ear.kinds
+        stored.set_result(failure)
+        await leaving
+        await asyncio.sleep(0.01)
+        return before, ear.kinds[len(before) :]
+
+    before, after = asyncio.run(story(None))
+    assert before == ["awaited", "live", "speech.started"]
+    assert after == ["final", "session.configured", "ended"]
+    assert asyncio.run(story(StoreFailed("the disk is full")))[1] == ["final", "warning", "session.configured", "ended"]
+
+
+def test_who_comes_late_is_told_what_failed():
+    all_calls, late = Calls(), Ear()
+    telling = all_calls.join("c", "s1")
+    telling.tell(ErrorSent(code="inference_failed", message="the engine died on it", fatal=False, segment=0, channel=0))
+    all_calls.follow("c", late)
+    assert late.kinds == ["live", "error"]
 
 
 def test_what_is_kept_is_bounded(monkeypatch):
@@ -114,7 +147,7 @@ def test_what_is_kept_is_bounded(monkeypatch):
             telling = all_calls.join(f"c{n}", "s")
             for _ in range(calls.KEPT_MESSAGES + 10):
                 telling.tell(CONFIGURED)
-            telling.leave()
+            await telling.leave()
         await asyncio.sleep(0.01)
         ears = [Ear() for _ in range(4)]
         for n, ear in enumerate(ears):

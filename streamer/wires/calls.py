@@ -9,6 +9,7 @@ import msgpack
 
 from streamer.core.events import Final as FinalMessage
 from streamer.core.events import (
+    ErrorSent,
     Flushed,
     Message,
     SessionConfigured,
@@ -23,7 +24,7 @@ from streamer.wires.plain import plain, to_json
 LONGEST_ID: Final = 256  # characters; carriers' own have about 40
 OWN: Final = (Flushed, Synced)
 """Answers to what the session's own client asked, which are nobody else's."""
-KEPT: Final = (SessionCreated, SessionConfigured, FinalMessage, Sound)
+KEPT: Final = (SessionCreated, SessionConfigured, FinalMessage, Sound, ErrorSent)
 """What a follower who comes later is told too."""
 
 

@@ -37,7 +37,7 @@ def test_who_follows_elsewhere_hears_the_call_and_its_end(tmp_path):
         await until(lambda: len(here) == 1)
         telling = here.join("ü/1", "s")
         telling.tell(SPOKEN)
-        telling.leave()
+        await telling.leave()
         await until(lambda: len(got) == 3)
         following.cancel()
         sharing.cancel()
