@@ -5,7 +5,8 @@ from typing import Final, Protocol
 from streamer.calls import Calls, Tell
 from streamer.direct import DirectConnection
 from streamer.metrics import Metrics
-from streamer.returning import NOWHERE, Return, Returns
+from streamer.returning import NOWHERE, Returns
+from streamer.wires import Back
 
 
 class Company(Protocol):
@@ -34,10 +35,10 @@ class Company(Protocol):
     async def follow(self, call_id: str, tell: Tell) -> None:
         """Tell what the others say of a call, until cancelled."""
 
-    async def why_not(self, back: Return) -> str | None:
+    async def why_not(self, back: Back) -> str | None:
         """Why a client cannot come back to a session of the others; ``None`` where it can."""
 
-    async def pass_on(self, socket: DirectConnection, back: Return) -> None:
+    async def pass_on(self, socket: DirectConnection, back: Back) -> None:
         """Let a client speak with a session of the others, until either is done."""
 
 
@@ -62,8 +63,8 @@ class Alone:
     async def follow(self, call_id: str, tell: Tell) -> None:
         return
 
-    async def why_not(self, back: Return) -> str | None:
+    async def why_not(self, back: Back) -> str | None:
         return NOWHERE
 
-    async def pass_on(self, socket: DirectConnection, back: Return) -> None:
+    async def pass_on(self, socket: DirectConnection, back: Back) -> None:
         socket.abort()  # the session has ended since it was asked for

@@ -41,11 +41,10 @@ from streamer.metrics import Metrics
 from streamer.numbers import Numbers
 from streamer.outbox import REPLACED, Outbox, Unconfirmed
 from streamer.record import Held, Record
-from streamer.returning import Return
 from streamer.runner import OpenDecoder, Runner
 from streamer.sockets import ABNORMAL, Socket
 from streamer.visits import Visit, Visits
-from streamer.wires import Payload, Said, Wire
+from streamer.wires import Back, Payload, Said, Wire
 
 logger: Final = logging.getLogger(__name__)
 
@@ -151,7 +150,7 @@ class Connection:
                 self._record.close(self._runner.totals)
             self._numbers.report(self._socket.close_code, self._runner.totals)
 
-    def why_not(self, back: Return) -> str | None:
+    def why_not(self, back: Back) -> str | None:
         """Why a client that asks to come back cannot; ``None`` where it can."""
         if not self._resumes or self._alone:
             return "its session has not asked for `resume`, or has ended"

@@ -16,9 +16,8 @@ from websockets.streams import StreamReader
 
 from streamer.access.seats import Seat
 from streamer.posting import Post
-from streamer.returning import Return
 from streamer.sockets import AT_ONCE_BYTES, address
-from streamer.wires import Follows, Payload, Route, SharedWire, Wire
+from streamer.wires import Back, Follows, Payload, Route, SharedWire, Wire
 
 WHOLE_BINARY: Final = 0x82  # the first byte of a frame that is a whole message, with no extension's bits
 MASKED: Final = 0x80  # the second byte holds this bit and the length, or says that the length follows in two bytes or in eight
@@ -37,7 +36,7 @@ class DirectConnection(ServerConnection):
     """What is spoken here; set with the handshake, as are ``wire`` and ``session_id``."""
     wire: Wire | SharedWire | Follows
     session_id: str
-    back: Return | None = None
+    back: Back | None = None
     """The client comes back to a session."""
     seat: Seat | None = None
     """Given back when the connection is gone, whatever became of it."""

@@ -12,8 +12,7 @@ from websockets.headers import parse_subprotocol
 from websockets.http11 import Request
 
 from streamer.access.credentials import without_secret_headers, without_secret_query, without_secrets
-from streamer.returning import Return
-from streamer.wires import Follows, Handshake, SharedWire, Wire
+from streamer.wires import Handshake
 
 
 def read_handshake(request: Request) -> Handshake:
@@ -50,10 +49,3 @@ def offered(request: Request) -> list[str]:
     with suppress(InvalidHeader):
         return [name for header in request.headers.get_all("Sec-WebSocket-Protocol") for name in parse_subprotocol(header)]
     return []
-
-
-def return_of(wire: Wire | SharedWire | Follows) -> Return | None:
-    """Where the client comes back to a session of its."""
-    if not isinstance(wire, Wire) or not wire.back:
-        return None
-    return Return(token=wire.back.token, after=wire.back.after, subprotocol=wire.subprotocol)

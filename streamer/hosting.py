@@ -20,11 +20,11 @@ from streamer.keeper import Keeper
 from streamer.limits import Limits
 from streamer.media import ContainerDecoder
 from streamer.metrics import Metrics
-from streamer.returning import NOWHERE, Return
+from streamer.returning import NOWHERE
 from streamer.sockets import Socket, TcpSocket
 from streamer.voice import Voice
 from streamer.voices import Refusal, Voices
-from streamer.wires import Follows, Route, SharedWire, Wire
+from streamer.wires import Back, Follows, Route, SharedWire, Wire
 
 logger: Final = logging.getLogger(__name__)
 
@@ -103,12 +103,12 @@ class Hosting:
             socket.abort()
             del self.streams[task]
 
-    def why_not(self, back: Return) -> str | None:
+    def why_not(self, back: Back) -> str | None:
         """Why a client cannot come back to a session here; ``None`` where it can."""
         connection = self._resumable.get(back.token)
         return connection.why_not(back) if connection else NOWHERE
 
-    async def come_back(self, socket: Socket, back: Return) -> None:
+    async def come_back(self, socket: Socket, back: Back) -> None:
         """Go on with a session on this socket, here or elsewhere, until the socket is done."""
         if connection := self._resumable.get(back.token):
             await connection.come_back(socket, back.after)

@@ -24,19 +24,19 @@ from streamer.direct import DirectConnection
 from streamer.door import Door
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Open, Scheduling
-from streamer.handshakes import for_a_wire, offered, read_handshake, return_of
+from streamer.handshakes import for_a_wire, offered, read_handshake
 from streamer.hosting import Hosting
 from streamer.judging import Batched
 from streamer.keeper import Keeper
 from streamer.limits import Limits
 from streamer.metrics import Metrics
 from streamer.pages import Pages, page_folder, respond
-from streamer.returning import NOWHERE, Return
+from streamer.returning import NOWHERE
 from streamer.sockets import LINGER_S
 from streamer.transcripts import API, Transcripts
 from streamer.vad import Judge
 from streamer.voices import Refusal
-from streamer.wires import Refused, Route, SharedWire, Wire, calls
+from streamer.wires import Back, Refused, Route, SharedWire, Wire, calls
 from streamer.wires.calls import read_id
 from streamer.wires.routes import BY_NAME, ROUTES, route_to
 
@@ -276,14 +276,14 @@ class Server:
             answer = respond(HTTPStatus(refused.status), f"{refused}\n")
             answer.headers.update(refused.headers)
             return answer
-        back = return_of(wire)
+        back = wire.back if isinstance(wire, Wire) else None
         if refusal := self._refusal(follows=route is calls.ROUTE, returns=back is not None):
             self.metrics.refused.labels(refusal[0]).inc()
             return respond(HTTPStatus.SERVICE_UNAVAILABLE, refusal[1] + "\n", Retry_After=str(RETRY_AFTER_S))
         socket.session_id, socket.route, socket.wire, socket.back = handshake.session_id, route, wire, back
         return self._admit_back(back) if back else None
 
-    async def _admit_back(self, back: Return) -> Response | None:
+    async def _admit_back(self, back: Back) -> Response | None:
         why = self.hosting.why_not(back)
         if why == NOWHERE:
             why = await self._company.why_not(back)

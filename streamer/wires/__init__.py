@@ -48,12 +48,13 @@ class Refused(Exception):
         self.status, self.headers = status, dict(headers or {})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Back:
-    """A client whose socket was lost comes back: to which session, and the number of the last message that it saw."""
+    """A client whose socket was lost comes back: its session's token, the number of the last message that it saw, what it speaks."""
 
     token: str
     after: int
+    subprotocol: str | None
 
 
 class Wire(ABC):

@@ -7,7 +7,6 @@ from urllib.parse import unquote
 
 import msgpack
 
-from streamer.core.events import Final as FinalMessage
 from streamer.core.events import (
     ErrorSent,
     Flushed,
@@ -17,6 +16,7 @@ from streamer.core.events import (
     Sound,
     Synced,
 )
+from streamer.core.events import Final as FinalMessage
 from streamer.wires import Handshake, Payload, Refused, Route
 from streamer.wires.native import AGREED, MESSAGE_TYPES
 from streamer.wires.plain import plain, to_json

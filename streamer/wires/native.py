@@ -157,7 +157,7 @@ def _back(handshake: Handshake) -> Back | None:
     after = handshake.query.get("after", ["0"])[-1]
     if not after.isascii() or not after.isdecimal() or len(after) > LONGEST_NUMBER:
         raise Refused(400, f"after is {after[:40]!r}, expected the seq of the last message that came, or 0")
-    return Back(tokens[-1], int(after))
+    return Back(token=tokens[-1], after=int(after), subprotocol=AGREED(handshake.offered))
 
 
 def _read(data: str) -> Input:

@@ -15,10 +15,11 @@ from streamer.engine.scheduler import Batch, Deliver
 from streamer.engine.scheduling import Scheduling
 from streamer.keeper import Keeper
 from streamer.metrics import Metrics
-from streamer.returning import Return, Returns
+from streamer.returning import Returns
 from streamer.server import Server
 from streamer.settings import Settings
 from streamer.vad import choose
+from streamer.wires import Back
 from streamer.workers import passing, relay
 from streamer.workers.channel import Channel
 from streamer.workers.remote import RemoteScheduler
@@ -58,10 +59,10 @@ class Neighbours:
     async def follow(self, call_id: str, tell: Tell) -> None:
         await relay.follow(self._others, call_id, tell)
 
-    async def why_not(self, back: Return) -> str | None:
+    async def why_not(self, back: Back) -> str | None:
         return await passing.why_not(self._others, back)
 
-    async def pass_on(self, socket: DirectConnection, back: Return) -> None:
+    async def pass_on(self, socket: DirectConnection, back: Back) -> None:
         await passing.pass_on(self._others, socket, back)
 
 

@@ -17,9 +17,9 @@ import msgpack
 from websockets.exceptions import ConnectionClosed
 
 from streamer.direct import DirectConnection
-from streamer.returning import NOWHERE, Return, Returns
+from streamer.returning import NOWHERE, Returns
 from streamer.sockets import ABNORMAL, AT_ONCE_BYTES, READ_BYTES
-from streamer.wires import Payload
+from streamer.wires import Back, Payload
 
 LARGEST: Final = 1 << 24  # bytes of one message with what is around it; a client's has at most 1 MiB
 CLOSE_S: Final = 10.0  # for a client to answer a close
@@ -98,7 +98,7 @@ class Passed:
 
 async def answer(asked: Mapping[str, Any], returns: Returns, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Another gateway asks for a session that may be here, and passes its client on if it is."""
-    back = Return(token=asked["token"], after=asked["after"], subprotocol=asked["subprotocol"])
+    back = Back(token=asked["token"], after=asked["after"], subprotocol=asked["subprotocol"])
     why = returns.why_not(back)
     writer.write(json.dumps(why).encode() + b"\n")
     await writer.drain()
@@ -106,7 +106,7 @@ async def answer(asked: Mapping[str, Any], returns: Returns, reader: asyncio.Str
         await returns.come_back(Passed(reader, writer, asked["peer"]), back)
 
 
-async def why_not(paths: Sequence[Path], back: Return) -> str | None:
+async def why_not(paths: Sequence[Path], back: Back) -> str | None:
     """Why no gateway lets this client back to its session; ``None`` where one does."""
     answers = await asyncio.gather(*(_ask(path, back) for path in paths))
     if None in answers:
@@ -114,12 +114,12 @@ async def why_not(paths: Sequence[Path], back: Return) -> str | None:
     return next((why for why in answers if why != NOWHERE), NOWHERE)
 
 
-async def _ask(path: Path, back: Return) -> str | None:
+async def _ask(path: Path, back: Back) -> str | None:
     async with _asked(path, back, peer="") as (why, _, _):
         return why
 
 
-async def pass_on(paths: Sequence[Path], socket: DirectConnection, back: Return) -> None:
+async def pass_on(paths: Sequence[Path], socket: DirectConnection, back: Back) -> None:
     """Until the client or its session has ended. A gateway that dies loses the client's socket, as if the network had."""
     for path in paths:
         async with _asked(path, back, peer=socket.peer) as (why, reader, writer):
@@ -184,7 +184,7 @@ async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def _asked(
-    path: Path, back: Return, *, peer: str
+    path: Path, back: Back, *, peer: str
 ) -> AsyncIterator[tuple[str | None, asyncio.StreamReader | None, asyncio.StreamWriter | None]]:
     """One gateway's answer, and the stream to it. Without a ``peer`` it is only asked."""
     writer = None
