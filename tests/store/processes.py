@@ -5,6 +5,9 @@ import json
 import os
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from contextlib import contextmanager, suppress
 
 import numpy as np
@@ -29,9 +32,23 @@ def serve(address, *options):
             url = process.stdout.readline().split()[4].replace("http", "ws", 1) + "/ws"
             while not process.stdout.readline().startswith("model:"):
                 assert process.poll() is None
+            wait_until_ready(url)
             yield process, url
         finally:
             process.kill()
+
+
+def wait_until_ready(url, within_s=30):
+    """Of several gateways each learns for itself that the model is warm."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            urllib.request.urlopen(url.replace("ws", "http", 1).replace("/ws", "/readyz"), timeout=5).close()
+            return
+        except urllib.error.HTTPError as error:
+            error.close()
+            assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 async def speak(url, audio, *, pause_s=0.01):
