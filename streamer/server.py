@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
+from socket import SO_RCVBUF, SOL_SOCKET, fromfd
 from typing import Any, Final
 from weakref import WeakSet
 
@@ -44,6 +45,7 @@ logger: Final = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = 5
 OPEN_TIMEOUT_S: Final = 10.0
+KERNEL_BYTES: Final = 262_144  # of a client that is not read, as its pings wait behind them; 40 times real time at a round trip of 200 ms
 
 
 class Server:
@@ -153,13 +155,14 @@ class Server:
             reuse = self._company.shares_port or None
             serve = partial(self.hosting.serve_stream, route)
             other = await asyncio.start_server(serve, self._host, port, reuse_port=reuse, ssl=self._tls)
+            _bound_kernel(other)
         else:
             other = await self._serve_sockets(port, route)
         self._others.append(other)
         self._listen[route.name] = _port(other)
 
     async def _serve_sockets(self, port: int, only: Route | None = None) -> SocketServer:
-        return await serve(
+        server = await serve(
             self._serve,
             self._host,
             port,
@@ -176,6 +179,8 @@ class Server:
             reuse_port=self._company.shares_port or None,
             ssl=self._tls,
         )
+        _bound_kernel(server)
+        return server
 
     def change(self, limits: Limits) -> None:
         """For who is let in from here on; who is in keeps those that held then."""
@@ -328,6 +333,13 @@ def page_address(host: str, port: int, *, tls: bool = False) -> str:
     """The page's URL, for a browser on this machine where the server listens on all addresses."""
     host = "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
     return f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _bound_kernel(server: SocketServer | asyncio.Server) -> None:
+    """For those who are accepted from here on: by itself the kernel would go on to take megabytes of a client that is not read."""
+    for listening in server.sockets:
+        with fromfd(listening.fileno(), listening.family, listening.type) as own:  # uvloop's sockets do not let it be set
+            own.setsockopt(SOL_SOCKET, SO_RCVBUF, KERNEL_BYTES)
 
 
 def _port(server: SocketServer | asyncio.Server) -> int:

@@ -1,7 +1,10 @@
 """More than the engine can do, over real sockets: refreshes come less often, newcomers are refused, and no final is lost."""
 
 import asyncio
+import contextlib
+import itertools
 import json
+import socket
 import time
 
 import pytest
@@ -155,6 +158,36 @@ def test_a_file_sent_at_once_leaves_others_their_words_and_little_memory():
     assert partials([got]) > 5
     assert max(message["queue_ms"] for message in got if message["type"] == "final") < 1_000
     assert grown < 20_000_000
+
+
+def test_little_is_taken_of_a_client_before_it_is_heard():
+    """Its pings wait behind what was taken, and its memory is ours."""
+    second = speech("#" * 50).tobytes()
+    owed_s = 2.0
+
+    async def most_ahead(server):
+        ahead = sent = heard = 0
+        with socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2]))) as plain:
+            plain.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)  # as if the network were between
+            async with connect(server.socket, sock=plain, compression=None, ping_interval=None) as client:
+
+                async def read():
+                    nonlocal heard
+                    async for message in client:
+                        heard = json.loads(message).get("received_bytes", heard)
+
+                await client.send('{"type": "start", "sounds": false, "partials": false}')
+                reading = asyncio.create_task(read())
+                while heard < 120 * len(second):
+                    await client.send(second)
+                    sent += len(second)
+                    ahead = max(ahead, sent - heard)
+                client.transport.abort()
+                await asyncio.gather(reading, return_exceptions=True)
+        return ahead
+
+    with serving(slow(30), judge=Loud(), drain_s=0, backlog_s=owed_s, heartbeat_s=0.05) as server:
+        assert asyncio.run(asyncio.wait_for(most_ahead(server), 60)) < 1_600_000
 
 
 def test_more_messages_than_anybody_needs_wait_and_are_all_read():
