@@ -178,7 +178,17 @@ class Hosting:
             seat = socket.seat.beside() if socket.seat else None
             return self._run(self._connect(voice, socket.route, own, handshake.session_id, seat))
 
-        voices = Voices(socket, wire, id=socket.session_id, refusal=self._refusal, join=join, metrics=self._metrics)
+        watched = socket.seat.beside() if socket.seat else None
+        voices = Voices(
+            socket,
+            wire,
+            id=socket.session_id,
+            refusal=self._refusal,
+            join=join,
+            metrics=self._metrics,
+            fault=lambda: watched.fault(0) if watched else None,
+            heartbeat_s=self.limits.heartbeat_s,
+        )
         self.shared.add(voices)
         call = self.calls.join(wire.call, socket.session_id) if wire.call else None  # which outlasts a silence of all voices
         try:

@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from streamer.core.events import Rejected, Stop
 from streamer.core.session import GOING_AWAY, MAX_REJECTED, NORMAL_CLOSURE
-from streamer.errors import TooManyErrors
+from streamer.errors import SessionError, TooManyErrors
 from streamer.metrics import Metrics
 from streamer.sockets import Socket
 from streamer.voice import Voice
@@ -25,6 +25,8 @@ logger: Final = logging.getLogger(__name__)
 
 MAX_VOICES: Final = 100  # open at once on one socket: more than a meeting has open microphones, and a tenth of a server's sessions
 
+POLICY_VIOLATION: Final = 1008
+
 Refusal = tuple[str, str]
 """A word for the metrics, and a sentence."""
 
@@ -32,7 +34,8 @@ Refusal = tuple[str, str]
 class Voices:
     """One shared socket from its handshake to its last message.
 
-    ``refusal`` says why no voice is let in right now; ``join`` lets one in at once, and gives its session to run.
+    ``refusal`` says why no voice is let in right now; ``join`` lets one in at once, and gives its session to run. ``fault`` says why the
+    whole socket may not go on, and is asked every ``heartbeat_s``.
     """
 
     def __init__(
@@ -44,10 +47,13 @@ class Voices:
         refusal: Callable[[], Refusal | None],
         join: Callable[[Voice], Coroutine[Any, Any, None]],
         metrics: Metrics,
+        fault: Callable[[], SessionError | None] = lambda: None,
+        heartbeat_s: float = 5.0,
     ) -> None:
         self.id = id
         self._socket, self._wire = socket, wire
         self._refusal, self._join, self._metrics = refusal, join, metrics
+        self._fault, self._heartbeat_s = fault, heartbeat_s
         self._speaking: dict[str, Voice] = {}  # by name, those that a message would go to
         self._sessions: dict[asyncio.Task[None], Voice] = {}  # also those that have ended, until their finals are written
         self._refused: set[str] = set()
@@ -62,6 +68,7 @@ class Voices:
         """Serve the client until either side is done. Never raises for what a client does."""
         logger.info("voices %s: opened from %s", self.id, self._socket.peer)
         pausing = asyncio.create_task(self._pause(), name=f"pauses of {self.id}")
+        watching = asyncio.create_task(self._until_turned_away(), name=f"access of {self.id}")
         try:
             while True:
                 await self._read()
@@ -71,8 +78,9 @@ class Voices:
             for voice in self._sessions.values():
                 voice.lost()
             pausing.cancel()
+            watching.cancel()
             leaving = (self._leaving,) if self._leaving else ()
-            await asyncio.gather(pausing, *leaving, *self._sessions, return_exceptions=True)
+            await asyncio.gather(pausing, watching, *leaving, *self._sessions, return_exceptions=True)
             self.done.set()
             logger.info("voices %s: closed, code=%s", self.id, self._socket.close_code)
 
@@ -157,7 +165,7 @@ class Voices:
         if self._rejected == 1:
             logger.warning("voices %s: %s", self.id, sentence)
         if self._rejected > MAX_REJECTED:
-            self._finish(1008, TooManyErrors.code)
+            self._finish(POLICY_VIOLATION, TooManyErrors.code)
 
     async def _pause(self) -> None:
         """End the voices that have sent nothing for a while."""
@@ -168,6 +176,15 @@ class Voices:
             for voice in [voice for voice in self._speaking.values() if now - voice.heard >= limit]:
                 del self._speaking[voice.name]
                 voice.end()
+
+    async def _until_turned_away(self) -> None:
+        """The sessions are turned away one by one, and with the next message of a voice another would begin."""
+        while True:
+            await asyncio.sleep(self._heartbeat_s)
+            if fault := self._fault():
+                break
+        logger.warning("voices %s: %s", self.id, fault)
+        self._finish(POLICY_VIOLATION, fault.code)
 
     def _clock(self) -> float:
         """Stands still while one voice holds up the others, who cannot be heard then."""

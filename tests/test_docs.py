@@ -96,7 +96,7 @@ def test_the_environment_variables_of_the_readme_are_those_of_the_code():
 
 def test_the_scopes_and_the_ways_to_a_token_on_the_page_are_those_of_the_code():
     security = (ROOT / "docs/security.md").read_text()
-    keys, tokens = security.split("## Tokens")
+    keys, tokens = security.split("## Tokens\n")
 
     assert [row[0] for row in rows(keys.partition("| scope |")[2].partition("\n\n")[0].join(("| scope |", "")))] == list(Scope)
     assert set(re.findall(r"^\| `(/[\w/]+)`", tokens, re.M)) == PATHS

@@ -11,6 +11,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from streamer.access.guard import Guard
+from streamer.access.keys import Keys, new_key, save
 from streamer.engine.scripted import Script, Scripted
 from tests.driving import Driver, speech
 from tests.serving import serving
@@ -156,6 +158,25 @@ def test_whoever_stops_sending_is_finished_and_the_meeting_goes_on(server, monke
     assert (texts(got, "a"), code) == (finals_of(OPEN) * 2, 1000)
     assert got[1]["ts"] - got[0]["ts"] >= 300  # the pause is in it
     assert server.metric("streamer_sessions_total") == before + 2
+
+
+def test_a_key_that_is_revoked_ends_its_meeting_while_somebody_speaks_and_while_nobody_does(tmp_path):
+    key, text = new_key("desk")
+
+    async def conversation(running, *heard):
+        save(tmp_path / "keys", [key])
+        async with connect(address(running), additional_headers={"Authorization": f"Bearer {text}"}, compression=None) as socket:
+            for data in heard:
+                await socket.send(data)
+            if heard:
+                await socket.recv()
+            save(tmp_path / "keys", [])
+            return len(texts(await read(socket), "a")), socket.close_code, socket.close_reason
+
+    save(tmp_path / "keys", [key])
+    with serving(judge=Loud(), heartbeat_s=0.1, guard=Guard(keys=Keys(tmp_path / "keys"))) as running:
+        assert asyncio.run(conversation(running, *messages_of("a", OPEN))) == (1, 1008, "access_revoked")
+        assert asyncio.run(conversation(running)) == (0, 1008, "access_revoked")
 
 
 def test_a_meeting_in_which_nobody_speaks_is_closed(server, monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from streamer.core.events import Rejected, Stop
 from streamer.core.session import MAX_REJECTED
-from streamer.errors import InvalidMessage
+from streamer.errors import AccessRevoked, InvalidMessage
 from streamer.metrics import Metrics
 from streamer.voice import INBOX, Voice
 from streamer.voices import MAX_VOICES, Voices
@@ -87,7 +87,17 @@ class Meeting:
         self.may_hear, self.may_end = asyncio.Event(), asyncio.Event()
         self.may_hear.set()
         self.may_end.set()
-        self.voices = Voices(self.line, wire or Named(), id="m", refusal=lambda: self.refusal, join=self.session, metrics=self.metrics)
+        self.fault = None
+        self.voices = Voices(
+            self.line,
+            wire or Named(),
+            id="m",
+            refusal=lambda: self.refusal,
+            join=self.session,
+            metrics=self.metrics,
+            fault=lambda: self.fault,
+            heartbeat_s=0.02,
+        )
         self.running = asyncio.create_task(self.voices.run())
 
     async def session(self, voice):
@@ -297,6 +307,18 @@ async def test_a_client_that_keeps_sending_what_cannot_be_read_is_let_go(caplog)
     assert await meeting.over() == (1008, "too_many_errors")
     assert meeting.line.written == ["a bye"]
     assert caplog.text.count("what is this") == 1
+
+
+@in_loop
+async def test_who_may_not_go_on_is_finished_whether_anybody_speaks_or_not(caplog):
+    for speakers in (["a"], []):
+        meeting = Meeting()
+        meeting.line.say(*(f"{name}:1" for name in speakers))
+        await meeting.until(lambda meeting=meeting, speakers=speakers: meeting.heard == [(name, ["1"]) for name in speakers])
+        meeting.fault = AccessRevoked("the key desk is no longer one of this server's")
+        assert await meeting.over() == (1008, "access_revoked")
+        assert meeting.line.written == [f"{name} bye" for name in speakers]
+    assert caplog.text.count("voices m: the key desk is no longer one of this server's") == 2
 
 
 @in_loop

@@ -12,7 +12,8 @@ NEXT: Final = ("token", "bearer")
 """Subprotocols after which Deepgram's browsers offer their key as another one."""
 PREFIXES: Final = ("streamer-key.", "openai-insecure-api-key.")
 """Of subprotocols that hold a key: ours, and that of OpenAI's browsers."""
-QUERY: Final = ("token", "api_key", "access_token")
+QUERY: Final = ("token", "api_key", "access_token", "auth_token")
+"""The last is Skynet's."""
 SECRET_HEADERS: Final = frozenset({"authorization", *HEADERS, "cookie", "sec-websocket-protocol"})
 
 

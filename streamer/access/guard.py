@@ -12,6 +12,7 @@ from streamer.access.credentials import credential_in
 from streamer.access.keys import Key, Keys
 from streamer.access.origins import Origins
 from streamer.access.seats import Granted, Seat, Seats
+from streamer.access.signed import kid_of, read_signed
 from streamer.access.tokens import BadToken, Token, Tokens, Wish
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -141,7 +142,8 @@ class Guard:
         if self._tokens is None or text.count(".") != 2:
             key = keys.find(text)
             return (key, None) if key else _unknown(WRONG, known=True)
-        token = self._tokens.read(text)
+        signer = keys.signer(kid_of(text))
+        token = read_signed(text, *signer, self._tokens.now) if signer else self._tokens.read(text)
         key = keys.named(token.name, token.key_id)
         return (key, token) if key else _unknown("the key that the token came from was revoked", known=True)
 

@@ -1,7 +1,8 @@
-"""The file of keys: one line for each, of which only the hash is known.
+"""The file of keys: one line for each, of which only the hash is known, or the public half.
 
     # name     sha256 of the key                                                          what it opens, and how often
     reception  sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08    scopes=transcribe,mint sessions=4
+    jigasi     public:MCowBQYDK2VwAyEA11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=        scopes=transcribe audience=jitsi
 
 A key is 256 random bits, so a plain SHA-256 is right: nobody can try them all, however fast the hash. A slow one protects what people
 choose, and would cost every handshake its time.
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from streamer.access import USUAL, Scope, read_scopes
+from streamer.access.public import PublicKey, read_public_key
 from streamer.errors import ConfigurationError
 
 logger: Final = logging.getLogger(__name__)
@@ -27,17 +29,27 @@ logger: Final = logging.getLogger(__name__)
 PREFIX: Final = "streamer_"  # so that scanners, and people, know one when they see it
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 HASH: Final = re.compile(r"sha256:([0-9a-f]{64})")
-HEAD: Final = "# streamer's keys: name, hash, scopes, sessions at a time. Made by `streamer keys add`; the keys themselves are nowhere.\n"
+PUBLIC: Final = "public:"
+USUAL_OF_PUBLIC: Final = USUAL - {Scope.MINT}  # whoever has the private half signs what they need
+HEAD: Final = (
+    "# streamer's keys: name, hash or public half, scopes, sessions at a time. Made by `streamer keys add`; no key itself is here.\n"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Key:
-    """``sha256`` is in hexadecimal; ``sessions`` at a time, or ``None`` for the server's own bound."""
+    """``sha256`` is in hexadecimal; ``sessions`` at a time, or ``None`` for the server's own bound.
+
+    One that is known by its public half has no text: it lets nobody in but by what is signed with the private half. Its ``sha256`` is that
+    of the public half's DER, and ``audience`` is what those tokens say in ``aud``, where it is not ours.
+    """
 
     name: str
     sha256: str
     scopes: frozenset[Scope] = USUAL
     sessions: int | None = None
+    public: PublicKey | None = None
+    audience: str | None = None
 
     @property
     def id(self) -> str:
@@ -46,15 +58,34 @@ class Key:
 
     def __str__(self) -> str:
         more = f" sessions={self.sessions}" if self.sessions is not None else ""
-        return f"{self.name} sha256:{self.sha256} scopes={','.join(sorted(self.scopes))}{more}"
+        more += f" audience={self.audience}" if self.audience is not None else ""
+        known_by = f"{PUBLIC}{self.public}" if self.public else f"sha256:{self.sha256}"
+        return f"{self.name} {known_by} scopes={','.join(sorted(self.scopes))}{more}"
 
 
 def new_key(name: str, *, scopes: frozenset[Scope] = USUAL, sessions: int | None = None) -> tuple[Key, str]:
     """A key and its text, which exists only here. Raises ``ConfigurationError`` for a name that cannot be one."""
-    if not NAME.fullmatch(name):
-        raise ConfigurationError(f"a key cannot be called {name!r}, expected up to 64 letters, digits or . _ @ - with no space")
+    _require_name(name)
     text = PREFIX + secrets.token_urlsafe(32)
     return Key(name=name, sha256=sha256_of(text), scopes=scopes, sessions=sessions), text
+
+
+def signing_key(
+    name: str, public: PublicKey, *, scopes: frozenset[Scope] = USUAL_OF_PUBLIC, sessions: int | None = None, audience: str | None = None
+) -> Key:
+    """One that is known by its public half. Raises ``ConfigurationError`` for what it cannot have."""
+    _require_name(name)
+    if Scope.MINT in scopes:
+        raise ConfigurationError(f"{name} is known by its public half, which mints nothing: leave {Scope.MINT} out of its scopes")
+    if audience is not None and audience.split() != [audience]:
+        raise ConfigurationError(f"{name} has the audience {audience!r}, expected one word without a space")
+    sha256 = hashlib.sha256(public.der).hexdigest()
+    return Key(name=name, sha256=sha256, scopes=scopes, sessions=sessions, public=public, audience=audience)
+
+
+def _require_name(name: str) -> None:
+    if not NAME.fullmatch(name):
+        raise ConfigurationError(f"a key cannot be called {name!r}, expected up to 64 letters, digits or . _ @ - with no space")
 
 
 def sha256_of(text: str) -> str:
@@ -66,17 +97,35 @@ def read_key(line: str) -> Key:
     name, *parts = line.split()
     if not NAME.fullmatch(name):
         raise ValueError("it does not begin with a name")
-    found = HASH.fullmatch(parts[0]) if parts else None
-    if not found:
-        raise ValueError(f"{name} has no sha256:… of 64 hexadecimal digits")
     fields = dict(part.partition("=")[::2] for part in parts[1:])
     sessions = fields.pop("sessions", None)
+    if sessions is not None and not 1 <= int(sessions) <= 1_000_000:
+        raise ValueError(f"{name} has sessions={sessions}, expected 1 or more")
+    known_by, bound = parts[0] if parts else "", int(sessions) if sessions else None
+    if known_by.startswith(PUBLIC):
+        return _read_signing(name, known_by.removeprefix(PUBLIC), bound, fields)
+    found = HASH.fullmatch(known_by)
+    if not found:
+        raise ValueError(f"{name} has no sha256:… of 64 hexadecimal digits, and no {PUBLIC}… in base64")
     scopes = read_scopes(fields.pop("scopes", ",".join(USUAL)))
     if fields:
         raise ValueError(f"{name} has {', '.join(fields)}, expected scopes= and sessions=")
-    if sessions is not None and not 1 <= int(sessions) <= 1_000_000:
-        raise ValueError(f"{name} has sessions={sessions}, expected 1 or more")
-    return Key(name=name, sha256=found[1], scopes=scopes, sessions=int(sessions) if sessions else None)
+    return Key(name=name, sha256=found[1], scopes=scopes, sessions=bound)
+
+
+def _read_signing(name: str, half: str, sessions: int | None, fields: dict[str, str]) -> Key:
+    """Raises ``ValueError``."""
+    try:
+        public = read_public_key(half)
+    except ValueError as error:
+        raise ValueError(f"{name} has a {PUBLIC}… that cannot be used: {error}") from None
+    scopes, audience = read_scopes(fields.pop("scopes", ",".join(USUAL_OF_PUBLIC))), fields.pop("audience", None)
+    if fields:
+        raise ValueError(f"{name} has {', '.join(fields)}, expected scopes=, sessions= and audience=")
+    try:
+        return signing_key(name, public, scopes=scopes, sessions=sessions, audience=audience)
+    except ConfigurationError as error:
+        raise ValueError(str(error)) from None
 
 
 class Keys:
@@ -102,7 +151,7 @@ class Keys:
         """The key with this text. Looks at all of them, and as long at each, so that the time tells nothing."""
         hashed, found = sha256_of(text), None
         for key in self.all:
-            if hmac.compare_digest(key.sha256, hashed):
+            if key.public is None and hmac.compare_digest(key.sha256, hashed):
                 found = key
         return found
 
@@ -111,6 +160,12 @@ class Keys:
         self._refresh()
         key = self._keys.get(name)
         return key if key and key.id == key_id else None
+
+    def signer(self, name: str | None) -> tuple[Key, PublicKey] | None:
+        """The key of this name and its public half, where it is known by that."""
+        self._refresh()
+        key = self._keys.get(name or "")
+        return (key, key.public) if key and key.public else None
 
     @property
     def all(self) -> Iterable[Key]:

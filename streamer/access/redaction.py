@@ -4,10 +4,12 @@ import logging
 import re
 from typing import Final
 
+from streamer.access.credentials import QUERY
+
 SHOWN: Final = "[secret]"
 SECRETS: Final = re.compile(
     r"(?i)"
-    r"(?P<before>(?:[?&]|\b)(?:token|api_key|access_token)=|streamer-key\.|openai-insecure-api-key\.|"
+    rf"(?P<before>(?:[?&]|\b)(?:{'|'.join(QUERY)})=|streamer-key\.|openai-insecure-api-key\.|"
     r"(?:x-api-key|api-key|authorization)['\"]?[:=]\s*['\"]?(?:(?:bearer;?|token|basic)\s+)?|\bbearer;?\s+)[^\s'\"&,;]+"
     r"|streamer_[\w-]{43}"
     r"|\beyJ[\w-]+\.[\w-]+\.[\w-]+"

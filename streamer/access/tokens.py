@@ -24,6 +24,9 @@ AUDIENCE: Final = "streamer"
 SECRET_BYTES: Final = 32  # as many as the signature has
 LEEWAY_S: Final = 5  # between the clocks of the machines that share a secret
 MOST_EXPIRES_S: Final = 3_600
+MOST_QUOTA_S: Final = 10**9
+MOST_SESSIONS: Final = 1_000_000
+NOT_OURS: Final = "the token is not one of this server's"
 USUAL_EXPIRES_S: Final = 60
 
 
@@ -61,9 +64,9 @@ class Wish:
             return f"a token of {key.name} may have of {','.join(sorted(allowed)) or 'nothing'}, and {asked} was asked for"
         if not 1 <= self.expires_s <= MOST_EXPIRES_S:
             return f"a token lasts {self.expires_s} s, expected 1 to {MOST_EXPIRES_S}"
-        if self.quota_s is not None and not 0 < self.quota_s <= 10**9:
+        if self.quota_s is not None and not 0 < self.quota_s <= MOST_QUOTA_S:
             return f"quota_s is {self.quota_s:g}, expected seconds of audio above 0"
-        if self.sessions is not None and not 1 <= self.sessions <= 1_000_000:
+        if self.sessions is not None and not 1 <= self.sessions <= MOST_SESSIONS:
             return f"sessions is {self.sessions}, expected 1 or more"
         return None
 
@@ -73,6 +76,11 @@ class Tokens:
 
     def __init__(self, secret: bytes, clock: Callable[[], float] = time.time) -> None:
         self._secret, self._clock = secret, clock
+
+    @property
+    def now(self) -> float:
+        """By the clock that tokens end by, in seconds since 1970."""
+        return self._clock()
 
     def mint(self, key: Key, wish: Wish) -> str:
         """``wish`` has no fault."""
@@ -108,8 +116,8 @@ class Tokens:
                 quota_s=claims.get("quota_s"),
                 sessions=claims.get("sessions"),
             )
-        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError):
-            raise BadToken("the token is not one of this server's") from None
+        except (jwt.InvalidTokenError, ValueError, TypeError, AttributeError, RecursionError):
+            raise BadToken(NOT_OURS) from None
         if token.expires + LEEWAY_S < self._clock():
             raise BadToken("the token has expired; mint another one with the key it came from")
         return token

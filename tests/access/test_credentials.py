@@ -25,6 +25,7 @@ from streamer.access.credentials import credential_in, without_secret_headers, w
         ({}, [], {"token": ["K"]}),
         ({}, [], {"api_key": ["K"]}),
         ({}, [], {"access_token": ["J", "K"]}),
+        ({}, [], {"auth_token": ["K"]}),  # Skynet's page
         ({"authorization": "Bearer K"}, ["token", "other"], {"token": ["another"]}),
     ],
 )
@@ -55,7 +56,7 @@ def test_what_holds_a_key_is_never_agreed_on_nor_shown():
     assert without_secrets(["streamer-key.K", "msgpack"]) == ["msgpack"]
     assert without_secrets(["binary"]) == ["binary"]
     assert without_secret_headers({"authorization": "K", "x-api-key": "K", "host": "h"}) == {"host": "h"}
-    assert without_secret_query({"token": ["K"], "model": ["m"]}) == {"model": ["m"]}
+    assert without_secret_query({"token": ["K"], "auth_token": ["K"], "model": ["m"]}) == {"model": ["m"]}
 
 
 @given(

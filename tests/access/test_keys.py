@@ -1,15 +1,22 @@
 """The file of keys: what is in it, what is not, and that a change is seen at once."""
 
+import base64
+import hashlib
 import os
+import sys
 
 import pytest
 
 from streamer.access import Scope
-from streamer.access.keys import Key, Keys, load, new_key, read_key, save, sha256_of
+from streamer.access.keys import Key, Keys, load, new_key, read_key, save, sha256_of, signing_key
+from streamer.access.public import read_public_pem
 from streamer.errors import ConfigurationError
+from tests.access.pairs import SERVED, private_der, public_der, public_pem
 
 ABC = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 """Of ``abc``, as FIPS 180 has it."""
+HALF = base64.b64encode(public_der("EdDSA")).decode()
+PRIVATE = base64.b64encode(private_der("EdDSA")).decode()
 
 
 def test_a_key_is_found_by_its_text_and_the_file_holds_only_its_hash(tmp_path):
@@ -45,6 +52,46 @@ def test_a_line_says_what_a_key_opens():
     assert read_key(f"desk sha256:{ABC} scopes=").scopes == frozenset()
 
 
+@pytest.mark.parametrize("algorithm", SERVED)
+def test_a_line_may_hold_the_public_half(tmp_path, algorithm):
+    half = base64.b64encode(public_der(algorithm)).decode()
+    line = f"jigasi public:{half} scopes=transcribe sessions=2 audience=jitsi"
+    key = read_key(line)
+
+    assert str(key) == line
+    assert (key.public.algorithm, key.public.der, key.audience, key.sessions) == (algorithm, public_der(algorithm), "jitsi", 2)
+    assert key.sha256 == hashlib.sha256(public_der(algorithm)).hexdigest()
+    bare = read_key(f"jigasi public:{half}")
+    assert (bare.scopes, bare.audience) == ({Scope.TRANSCRIBE, Scope.FOLLOW}, None)
+    assert signing_key("jigasi", read_public_pem(public_pem(algorithm))) == bare
+    save(tmp_path / "keys", [key, bare])
+    assert load(tmp_path / "keys") == [key, bare]
+
+
+def test_a_signer_is_a_key_that_is_known_by_its_public_half(tmp_path):
+    save(tmp_path / "keys", [read_key(f"jigasi public:{HALF}"), read_key(f"desk sha256:{ABC}")])
+    keys = Keys(tmp_path / "keys")
+
+    assert keys.signer("jigasi") == (read_key(f"jigasi public:{HALF}"), read_public_pem(public_pem("EdDSA")))
+    assert [keys.signer(name) for name in ("desk", "nobody", "", None)] == [None] * 4
+    save(tmp_path / "keys", [])
+    assert keys.signer("jigasi") is None
+
+
+def test_without_cryptography_a_public_half_is_told_and_the_other_keys_are_served(tmp_path, monkeypatch, caplog):
+    path = tmp_path / "keys"
+    key, text = new_key("desk")
+    save(path, [key])
+    keys = Keys(path)
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives", None)
+    path.write_text(f"{key}\njigasi public:{HALF}\n")
+
+    assert (keys.find(text), keys.signer("jigasi")) == (key, None)
+    assert "opens nothing: jigasi has a public:… that cannot be used: public keys need the package cryptography" in caplog.text
+    with pytest.raises(ConfigurationError, match="public keys need the package cryptography"):
+        Keys(path)
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
@@ -54,6 +101,14 @@ def test_a_line_says_what_a_key_opens():
         (f"desk sha256:{ABC} scope=transcribe", "desk has scope, expected scopes= and sessions="),
         (f"desk sha256:{ABC} sessions=0", "desk has sessions=0, expected 1 or more"),
         (f"desk sha256:{ABC} scopes=everything", "'everything' is not a valid Scope"),
+        (f"desk sha256:{ABC} audience=jitsi", "desk has audience, expected scopes= and sessions="),
+        ("desk public:", "desk has a public:… that cannot be used: it is no public key that can be read"),
+        ("desk public:MIIB!", "desk has a public:… that cannot be used: it is not base64"),
+        (f"desk public:{PRIVATE}", "desk has a public:… that cannot be used: it is no public key that can be read"),
+        (f"desk public:{HALF} scope=transcribe", "desk has scope, expected scopes=, sessions= and audience="),
+        (f"desk public:{HALF} scopes=mint", "desk is known by its public half, which mints nothing: leave mint out of its scopes"),
+        (f"desk public:{HALF} audience=", "desk has the audience '', expected one word without a space"),
+        (f"desk public:{HALF} sessions=0", "desk has sessions=0, expected 1 or more"),
     ],
 )
 def test_a_line_that_cannot_be_read_says_why(tmp_path, line, why):

@@ -21,6 +21,7 @@ def test_a_key_has_the_shape_that_is_looked_for():
     [
         (f"GET /ws?token={KEY} HTTP/2.0", "GET /ws?token=[secret] HTTP/2.0"),
         ("GET /v1/listen?model=m&api_key=abc&x=1", "GET /v1/listen?model=m&api_key=[secret]&x=1"),
+        ("GET /streaming-whisper/ws/a?auth_token=abc HTTP/1.1", "GET /streaming-whisper/ws/a?auth_token=[secret] HTTP/1.1"),
         (f"Authorization: Bearer {JWT}", "Authorization: Bearer [secret]"),
         ("'authorization': 'Token abc'", "'authorization': 'Token [secret]'"),
         ("X-API-Key: abc", "X-API-Key: [secret]"),

@@ -1,5 +1,6 @@
 """``streamer keys``, ``streamer token``, and the refusals of ``streamer serve``, as an operator sees them."""
 
+import hashlib
 import os
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from streamer.__main__ import main
 from streamer.access import Scope
 from streamer.access.keys import Keys
 from streamer.access.tokens import Tokens, read_secret
+from tests.access.pairs import private_pem, public_der, public_pem
 
 
 @pytest.fixture
@@ -33,6 +35,60 @@ def test_a_key_is_made_shown_once_listed_and_revoked(file, capsys):
 
     assert main(["keys", "revoke", "desk", "--file", str(file)]) == 0
     assert list(Keys(file).all) == []
+
+
+def test_a_public_half_is_taken_listed_and_revoked_and_nothing_secret_is_shown(file, tmp_path, capsys):
+    (tmp_path / "jigasi.pub.pem").write_bytes(public_pem("RS256"))
+    half = ["--public-key", str(tmp_path / "jigasi.pub.pem")]
+    assert main(["keys", "add", "desk", "--file", str(file)]) == 0
+    capsys.readouterr()
+    assert main(["keys", "add", "jigasi", *half, "--audience", "jitsi", "--sessions", "3", "--file", str(file)]) == 0
+    assert main(["keys", "add", "plain", *half, "--scope", "transcribe", "--file", str(file)]) == 0
+    assert capsys.readouterr() == (
+        "jigasi is added: RSA 2048, tokens with alg RS256, kid jigasi, aud jitsi.\n"
+        "plain is added: RSA 2048, tokens with alg RS256, kid plain, aud streamer.\n",
+        "",
+    )
+    key, public = Keys(file).signer("jigasi")
+    assert (public.der, key.scopes, key.sessions) == (public_der("RS256"), {Scope.TRANSCRIBE, Scope.FOLLOW}, 3)
+    assert Keys(file).signer("plain")[0].scopes == {Scope.TRANSCRIBE}
+
+    assert main(["keys", "list", "--file", str(file)]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    beginning = hashlib.sha256(public_der("RS256")).hexdigest()[:12]
+    assert listed[2].split(maxsplit=3) == [
+        "jigasi",
+        "follow,transcribe",
+        "3",
+        f"{beginning}…  RSA 2048, tokens with alg RS256, kid jigasi, aud jitsi",
+    ]
+    assert listed[1].endswith("…")
+
+    assert main(["keys", "revoke", "jigasi", "--file", str(file)]) == 0
+    assert [key.name for key in Keys(file).all] == ["desk", "plain"]
+
+
+def test_what_is_no_public_half_is_told_and_nothing_is_added(file, tmp_path, capsys):
+    (tmp_path / "private.pem").write_bytes(private_pem("RS256"))
+    (tmp_path / "public.pem").write_bytes(public_pem("RS256"))
+    (tmp_path / "weak.pem").write_bytes(public_pem("RSA 1024"))
+
+    def told(*arguments, name="jigasi"):
+        assert main(["keys", "add", name, *arguments, "--file", str(file)]) == 1
+        out, err = capsys.readouterr()
+        assert (out, file.exists()) == ("", False)
+        return err
+
+    def half(name, *more):
+        return ["--public-key", str(tmp_path / name), *more]
+
+    assert "private.pem cannot be used as a public key: it is a private key" in told(*half("private.pem"))
+    assert "it is of the kind RSA 1024, expected RSA with 2048 bits or more" in told(*half("weak.pem"))
+    assert "nowhere cannot be read (No such file or directory), expected a public key in PEM" in told(*half("nowhere"))
+    assert "which mints nothing: leave mint out of its scopes" in told(*half("public.pem", "--scope", "mint"))
+    assert "expected one word without a space" in told(*half("public.pem", "--audience", "a b"))
+    assert "a key cannot be called 'a/b'" in told(*half("public.pem"), name="a/b")
+    assert "it needs --public-key FILE" in told("--audience", "jitsi")
 
 
 def test_mistakes_are_told_with_what_to_do(file, capsys, monkeypatch):
@@ -96,7 +152,7 @@ def test_no_secret_is_in_the_log_of_a_server_whatever_its_level(file, capsys):
         address = process.stdout.readline().split()[4]
         assert process.stdout.readline().startswith("model: ")
         assert urllib.request.urlopen(f"{address}/access?token={token}", timeout=10).status == 200
-        for line in (f"GET /ws?token={token} HTTP/2.0", f"GET /ws?api_key={key} FTP/1.0"):
+        for line in (f"GET /ws?token={token} HTTP/2.0", f"GET /ws?api_key={key} FTP/1.0", f"GET /ws?auth_token={key} FTP/1.0"):
             with socket.create_connection(address.removeprefix("http://").split(":"), timeout=10) as raw:
                 raw.sendall(f"{line}\r\nAuthorization: Bearer {key}\r\n\r\n".encode())
                 raw.recv(1_000)

@@ -34,10 +34,12 @@ class Result:
 class Meeting:
     """``speakers`` gives each participant's language, PCM16 at 16 kHz, and when it begins, in seconds.
 
-    Where the audio ends, the participant mutes: nothing is sent of it from then on, but for the buffer.
+    Where the audio ends, the participant mutes: nothing is sent of it from then on, but for the buffer. ``sign`` makes a token for the
+    connection.
     """
 
-    def __init__(self, url, speakers):
+    def __init__(self, url, speakers, sign=None):
+        self._sign = sign
         self._url = f"{url}/{uuid.uuid4()}"
         self._speakers = speakers
         self._ids = {}
@@ -51,7 +53,8 @@ class Meeting:
         """Everybody speaks in real time, and makes so many gestures while muted. Then the meeting goes on until no answer has come for
         ``quiet_s``, and everybody has had a final one; ``most_s`` at the most.
         """
-        async with connect(self._url) as socket:
+        headers = {"Authorization": f"Bearer {self._sign()}"} if self._sign else {}
+        async with connect(self._url, additional_headers=headers) as socket:
             reading = asyncio.create_task(self._read(socket))
             outbox = asyncio.Queue()
             writing = asyncio.create_task(self._write(socket, outbox))
