@@ -149,6 +149,8 @@ class Connection:
             if self._record:
                 self._record.close(self._runner.totals)
             self._numbers.report(self._socket.close_code, self._runner.totals)
+            if self._seat:
+                self._seat.fault(self._numbers.audio_ms)  # what came since the last heartbeat counts too
 
     def why_not(self, back: Back) -> str | None:
         """Why a client that asks to come back cannot; ``None`` where it can."""

@@ -1,8 +1,6 @@
 """More than the engine can do, over real sockets: refreshes come less often, newcomers are refused, and no final is lost."""
 
 import asyncio
-import contextlib
-import itertools
 import json
 import socket
 import time

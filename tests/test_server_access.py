@@ -226,6 +226,22 @@ def test_a_quota_ends_a_session_with_its_finals(server, place):
     assert (got[-1]["type"], got[-1]["reason"], code) == ("closed", "quota_exceeded", 1008)
 
 
+def test_what_came_after_the_last_heartbeat_counts_for_the_quota_too(place):
+    with serving(judge=Loud(), guard=place.guard()) as server:  # whose first heartbeat is after 5 s
+        url = ws(server, f"/ws?token={place.token(quota_s=1)}")
+        _, code = talk(url, {"type": "start"}, SENTENCE.tobytes(), {"type": "stop"})
+        assert code == 1000
+
+        async def answer():
+            try:
+                async with connect(url):
+                    return 101
+            except InvalidStatus as refused:
+                return refused.response.status_code
+
+        assert any(asyncio.run(answer()) == 403 or time.sleep(0.05) for _ in range(100))
+
+
 def test_revoking_a_key_ends_its_sessions_and_nobody_elses(tmp_path):
     place = Place(tmp_path / "keys")
     other, other_key = new_key("other")

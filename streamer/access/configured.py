@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from streamer.access.board import Board
 from streamer.access.certificates import tls_with
 from streamer.access.guard import Guard, Network
 from streamer.access.keys import Keys
@@ -19,7 +20,7 @@ logger: Final = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccessSettings:
-    """``token_secret`` is beside the keys where it is not named. Sessions are counted by each process for itself, 0 for no bound."""
+    """``token_secret`` is beside the keys where it is not named. Bounds of sessions are the whole server's, 0 for none."""
 
     keys: Path | None = None
     token_secret: Path | None = None
@@ -39,8 +40,8 @@ class AccessSettings:
         return self.token_secret or (self.keys.with_name(self.keys.name + ".secret") if self.keys else None)
 
 
-def build_guard(settings: AccessSettings) -> Guard:
-    """Raises ``ConfigurationError``."""
+def build_guard(settings: AccessSettings, board: Board | None = None) -> Guard:
+    """``board`` counts for all processes of the server, where there are several. Raises ``ConfigurationError``."""
     secret = settings.secret
     return Guard(
         keys=Keys(settings.keys) if settings.keys else None,
@@ -49,6 +50,7 @@ def build_guard(settings: AccessSettings) -> Guard:
         proxies=settings.proxies,
         sessions_per_key=settings.max_sessions_per_key,
         sessions_per_address=settings.max_sessions_per_address,
+        board=board,
     )
 
 

@@ -1,13 +1,13 @@
 """Lets in or refuses: from what a client says of itself to who it is, what it may do, and a seat for its session."""
 
 import ipaddress
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
 from streamer.access import Scope
+from streamer.access.board import Board, Memory
 from streamer.access.credentials import credential_in
 from streamer.access.keys import Key, Keys
 from streamer.access.origins import Origins
@@ -47,7 +47,10 @@ class Denied:
 
 
 class Guard:
-    """Without ``keys`` everybody is let in who is no stranger's page. Asking costs a hash for each key that there is."""
+    """Without ``keys`` everybody is let in who is no stranger's page. Asking costs a hash for each key that there is.
+
+    Sessions and audio are counted on ``board``, without one in memory.
+    """
 
     def __init__(
         self,
@@ -58,11 +61,11 @@ class Guard:
         sessions_per_key: int = 0,
         sessions_per_address: int = 0,
         proxies: Sequence[Network] = (),
-        clock: Callable[[], float] = time.time,
+        board: Board | None = None,
     ) -> None:
         self._keys, self._tokens, self._proxies = keys, tokens, proxies
         self._origins = Origins(allowed=origins, trusting=keys is not None)
-        self._seats = Seats(per_key=sessions_per_key, per_address=sessions_per_address, clock=clock)
+        self._seats = Seats(board or Memory(), per_key=sessions_per_key, per_address=sessions_per_address)
 
     @property
     def keyed(self) -> bool:

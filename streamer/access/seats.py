@@ -1,16 +1,15 @@
 """How many sessions each key, each token and each address has, and how much audio each token has heard."""
 
 import ipaddress
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from streamer.access.board import Board, NoRoom
 from streamer.access.tokens import LEEWAY_S, Token
 from streamer.errors import AccessRevoked, QuotaExceeded, SessionError
 
 NETWORK_BITS: Final = 64  # of an IPv6 address, the part that a provider gives to one household
-FORGOTTEN: Final = 10_000  # tokens whose audio is remembered before those that are spent are looked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +20,6 @@ class Granted:
     key_id: str = ""
     sessions: int | None = None
     token: Token | None = None
-
-
-@dataclass(slots=True)
-class _Heard:
-    ms: int
-    expires: float
-    sessions: int
 
 
 class Seat:
@@ -60,56 +52,60 @@ class Seat:
     def leave(self) -> None:
         if self._taken:
             self._taken = False
-            self._seats.leave(self._counted, self._granted.token)
+            self._seats.leave(self._counted)
 
 
 class Seats:
-    """Bounds of sessions at a time, 0 for none. Each process counts for itself."""
+    """Bounds of sessions at a time, 0 for none, of all whose ``board`` it is."""
 
-    def __init__(self, *, per_key: int, per_address: int, clock: Callable[[], float]) -> None:
-        self._per_key, self._per_address, self._clock = per_key, per_address, clock
-        self._counts: Counter[str] = Counter()
-        self._heard: dict[str, _Heard] = {}
+    def __init__(self, board: Board, *, per_key: int, per_address: int) -> None:
+        self._board, self._per_key, self._per_address = board, per_key, per_address
 
     def take(self, granted: Granted, address: str, valid: Callable[[], bool]) -> Seat | str:
         """A seat, or the sentence why there is none."""
-        place, token = network(address), granted.token
-        bounds = [(f"address {place}", self._per_address, f"{place} has")]
-        if granted.name is not None:
-            bound = self._per_key if granted.sessions is None else granted.sessions
-            bounds.append((f"key {granted.key_id}", bound, f"the key {granted.name} has"))
-        if token is not None:
-            bounds.append((f"token {token.id}", token.sessions or 0, "the token has"))
-        for counted, most, who in bounds:
-            if most and self._counts[counted] >= most:
-                return f"{who} {most} sessions, which is all that it may have at a time; end one, or try again later"
-        if token is not None and token.quota_s is not None:
-            self._remembered(token).sessions += 1
-        names = tuple(counted for counted, _, _ in bounds)
-        self._counts.update(names)
-        return Seat(self, granted, names, valid)
+        taken: list[str] = []
+        for name, most, who in self._bounds(granted, network(address)):
+            why = self._take(name, most, who)
+            if why:
+                self.leave(taken)
+                return why
+            taken.append(name)
+        return Seat(self, granted, tuple(taken), valid)
 
-    def leave(self, counted: tuple[str, ...], token: Token | None) -> None:
+    def leave(self, counted: Iterable[str]) -> None:
         for name in counted:
-            self._counts[name] -= 1
-            if self._counts[name] <= 0:
-                del self._counts[name]
-        if token is not None and token.id in self._heard:
-            self._heard[token.id].sessions -= 1
+            self._board.leave(name)
 
     def hear(self, token: Token, more_ms: int) -> str | None:
         """Count what has just come; why there may be no more, once that is so."""
         if token.quota_s is None:
             return None
-        heard = self._remembered(token)
-        heard.ms += more_ms
-        return f"the token's {token.quota_s:g} s of audio are used up; mint another one" if heard.ms >= token.quota_s * 1000 else None
+        try:
+            heard_ms = self._board.hear(_name_of(token), more_ms, token.expires + LEEWAY_S)
+        except NoRoom as full:
+            return str(full)
+        return f"the token's {token.quota_s:g} s of audio are used up; mint another one" if heard_ms >= token.quota_s * 1000 else None
 
-    def _remembered(self, token: Token) -> _Heard:
-        if len(self._heard) >= FORGOTTEN and token.id not in self._heard:
-            now = self._clock()
-            self._heard = {name: heard for name, heard in self._heard.items() if heard.sessions or heard.expires > now}
-        return self._heard.setdefault(token.id, _Heard(0, token.expires + LEEWAY_S, 0))
+    def _bounds(self, granted: Granted, place: str) -> Iterator[tuple[str, int, str]]:
+        """What a session counts for. A key may be given a bound later, and the audio of a token is kept while it has sessions."""
+        token = granted.token
+        if self._per_address:
+            yield f"address {place}", self._per_address, f"{place} has"
+        if granted.name is not None:
+            yield f"key {granted.key_id}", self._per_key if granted.sessions is None else granted.sessions, f"the key {granted.name} has"
+        if token is not None and (token.sessions or token.quota_s is not None):
+            yield _name_of(token), token.sessions or 0, "the token has"
+
+    def _take(self, name: str, most: int, who: str) -> str | None:
+        try:
+            free = self._board.take(name, most)
+        except NoRoom as full:
+            return str(full)
+        return None if free else f"{who} {most} sessions, which is all that it may have at a time; end one, or try again later"
+
+
+def _name_of(token: Token) -> str:
+    return f"token {token.id}"
 
 
 def network(address: str) -> str:

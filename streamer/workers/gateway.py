@@ -21,6 +21,7 @@ from streamer.settings import Settings
 from streamer.vad import choose
 from streamer.wires import Back
 from streamer.workers import passing, relay
+from streamer.workers.board import SharedBoard, Table
 from streamer.workers.channel import Channel
 from streamer.workers.remote import RemoteScheduler
 from streamer.workers.slots import Slots
@@ -76,6 +77,7 @@ class GatewayWork:
     listen: Mapping[str, int]
     slot: int
     slots: Path
+    board: Path
     workers: int
     engines: tuple[Path, ...]
     relays: tuple[Path, ...]
@@ -96,7 +98,7 @@ class GatewayWork:
             listen=self.listen,
             limits=settings.limits,
             company=company,
-            guard=build_guard(settings.access),
+            guard=build_guard(settings.access, SharedBoard(Table(self.board, self.workers), self.slot)),
             tls=build_tls(settings.access),
             keeper=Keeper(settings.store, days=settings.store_days, record=settings.record) if settings.store else None,
         )

@@ -17,6 +17,7 @@ from streamer.engine.scheduling import Scheduling
 from streamer.metrics import EngineMetrics
 from streamer.server import page_address
 from streamer.settings import CHANGING, Settings
+from streamer.workers.board import Table
 from streamer.workers.child import Child, Order
 from streamer.workers.engine import EngineWork
 from streamer.workers.gateway import GatewayWork
@@ -61,12 +62,13 @@ class Supervisor:
         return self._scheduler
 
     async def start(self) -> None:
-        """Until all gateways listen. Raises ``OSError`` when the port cannot be had."""
+        """Until all gateways listen. Raises ``OSError`` when the port cannot be had, ``ConfigurationError`` without room for counts."""
         self.port = await self._hold(self.port)
         self.ports = {name: await self._hold(port) for name, port in self._settings.listen.items()}
         short = len(tempfile.gettempdir()) < LONGEST_PATH
         self._folder = tempfile.TemporaryDirectory(prefix="streamer-", dir=None if short else "/tmp")  # only its owner may enter
         folder = Path(self._folder.name)
+        self._table = Table(folder / "board", self._settings.workers)
         paths = tuple(folder / f"engine-{number}" for number in range(1, len(self._builds) + 1))
         for build, path in zip(self._builds, paths, strict=True):
             work = EngineWork(
@@ -85,6 +87,7 @@ class Supervisor:
                         listen=self.ports,
                         slot=slot,
                         slots=folder / "sessions",
+                        board=folder / "board",
                         workers=self._settings.workers,
                         engines=paths,
                         relays=tuple(folder / f"calls-{number}" for number in range(self._settings.workers)),
@@ -151,3 +154,4 @@ class Supervisor:
             slot = self._gateways.index(child)
             self._slots.set(slot, 0)
             self._slots.wait_for(slot, False)
+            self._table.clear(slot)

@@ -164,12 +164,11 @@ def test_an_open_session_of_a_revoked_key_is_told(place):
     assert isinstance(seat.fault(2_000), AccessRevoked)
 
 
-def test_tokens_whose_time_is_over_are_forgotten(place, monkeypatch):
-    monkeypatch.setattr("streamer.access.seats.FORGOTTEN", 3)
-    now = [1_000.0]
-    guard = Guard(keys=place.guard()._keys, tokens=Tokens(SECRET, lambda: now[0]), clock=lambda: now[0])
-    for _ in range(10):
-        seat = take(guard, bearer(guard.mint(bearer(place.desk_text), Wish(quota_s=10))))
-        seat.leave()
-        now[0] += 100
-    assert len(guard._seats._heard) <= 3
+def test_who_is_refused_for_one_bound_counts_for_none(place):
+    guard = place.guard(sessions_per_address=3)
+    held = [take(guard, bearer(place.desk_text)) for _ in range(2)]
+    for _ in range(3):
+        assert take(guard, bearer(place.desk_text)).sentence.startswith("the key desk has 2 sessions")
+
+    held.pop().leave()
+    assert isinstance(take(guard, bearer(place.desk_text)), Seat)
