@@ -284,15 +284,15 @@ class Connection:
             else:
                 await self._runner.feed(event)
 
-    def _take(self, data: bytes) -> bool:
-        """A binary message while the reader waits for one. Not taken when it may have to wait, which only the reader can."""
+    def _take(self, data: Payload) -> bool:
+        """A message while the reader waits for one. Not taken when it may have to wait, which only the reader can."""
         now = time.monotonic()
         if self._ending or self._wire.holds or not self._runner.prompt or self._paid_until - now > BURST_S:
             self._heard = None
             return False
         self._heard = now
         self._pay(now)
-        self._received_bytes += len(data)
+        self._count_received(data)
         try:
             for event in self._wire.decode(data):
                 if isinstance(event, Said):

@@ -19,14 +19,15 @@ from streamer.posting import Post
 from streamer.sockets import AT_ONCE_BYTES, address
 from streamer.wires import Back, Follows, Payload, Route, SharedWire, Wire
 
-WHOLE_BINARY: Final = 0x82  # the first byte of a frame that is a whole message, with no extension's bits
+WHOLE_TEXT: Final = 0x81  # the first byte of a frame that is a whole message, with no extension's bits
+WHOLE_BINARY: Final = 0x82
 MASKED: Final = 0x80  # the second byte holds this bit and the length, or says that the length follows in two bytes or in eight
 TWO_BYTES: Final = 126
 EIGHT_BYTES: Final = 127
 
 
 class DirectConnection(ServerConnection):
-    """The library's connection but for binary messages that come while ``take`` is set.
+    """The library's connection but for messages that come whole while ``take`` is set.
 
     A message that is not taken goes the usual way to ``recv``, and so does everything after it until ``take`` is set again, so that
     the order is kept. Set it only when about to await ``recv``.
@@ -44,12 +45,12 @@ class DirectConnection(ServerConnection):
     """Whether whoever was let in still may."""
     post: Post | None = None
     """What was posted here, where this is no WebSocket."""
-    take: Callable[[bytes], bool] | None = None
-    """Takes a whole binary message, or gives False. May not raise."""
+    take: Callable[[Payload], bool] | None = None
+    """Takes a whole message, or gives False. May not raise."""
     most = 0
     """Bytes of a message that need no look at the library's limits."""
     _begun = False
-    _between = False  # the library's parser waits for a frame to begin, and would do nothing to a whole binary message but hand it on
+    _between = False  # the library's parser waits for a frame to begin, and would do nothing to a whole message but hand it on
 
     @property
     def peer(self) -> str:
@@ -90,22 +91,26 @@ class DirectConnection(ServerConnection):
     def process_event(self, event: Request | Frame) -> None:  # type: ignore[override]
         """Called by the library for each frame that has arrived."""
         if self.take and isinstance(event, Frame) and event.opcode in DATA_OPCODES:
-            if event.opcode is Opcode.BINARY and event.fin and self.take(bytes(event.data)):
+            payload = _payload(event.data, text=event.opcode is Opcode.TEXT) if event.opcode is not Opcode.CONT and event.fin else None
+            if payload is not None and self.take(payload):
                 return
             self.take = None
         super().process_event(event)
 
-    def _take_frames(self, data: bytes, take: Callable[[bytes], bool]) -> int:
+    def _take_frames(self, data: bytes, take: Callable[[Payload], bool]) -> int:
         """Take the messages that ``data`` begins with; give the bytes of them. What is not whole or not simple is the library's."""
         at = 0
-        while len(data) - at > 4 and data[at] == WHOLE_BINARY and data[at + 1] & MASKED:
+        while len(data) - at > 4 and data[at] in (WHOLE_BINARY, WHOLE_TEXT) and data[at + 1] & MASKED:
             length, begin = data[at + 1] - MASKED, at + 6
             if length == EIGHT_BYTES:
                 break
             if length == TWO_BYTES:
                 length, begin = data[at + 2] << 8 | data[at + 3], at + 8
             end = begin + length
-            if end > len(data) or length > self.most or not take(unmask(data[begin:end], data[begin - 4 : begin])):
+            if end > len(data) or length > self.most:
+                break
+            payload = _payload(unmask(data[begin:end], data[begin - 4 : begin]), text=data[at] == WHOLE_TEXT)
+            if payload is None or not take(payload):
                 break
             at = end
         return at
@@ -116,3 +121,13 @@ class DirectConnection(ServerConnection):
         while (inner := waits.gi_yieldfrom) is not None:
             waits = inner
         return bool(waits.gi_code is StreamReader.at_eof.__code__)
+
+
+def _payload(data: bytes | bytearray | memoryview, *, text: bool) -> Payload | None:
+    """``None`` for a text that is none, which the library refuses."""
+    if not text:
+        return bytes(data)
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError:
+        return None

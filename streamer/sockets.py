@@ -20,8 +20,8 @@ class Socket(Protocol):
     ``recv`` raises ``EOFError`` where the other side has said its last and may still be reading.
     """
 
-    take: Callable[[bytes], bool] | None
-    """Takes a whole binary message where it arrives, or gives False; set only when about to await ``recv``. A socket may ignore it."""
+    take: Callable[[Payload], bool] | None
+    """Takes a whole message where it arrives, or gives False; set only when about to await ``recv``. A socket may ignore it."""
 
     @property
     def peer(self) -> str:
@@ -54,7 +54,7 @@ class TcpSocket:
     The end of what arrives does not tell a client that has gone from one that has only closed its own half and waits for the answer.
     """
 
-    take: Callable[[bytes], bool] | None = None
+    take: Callable[[Payload], bool] | None = None
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer

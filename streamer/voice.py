@@ -19,7 +19,7 @@ END: Final = b""
 class Voice:
     """Closing it leaves the shared socket open."""
 
-    take: Callable[[bytes], bool] | None = None  # not used: messages are handed over one by one
+    take: Callable[[Payload], bool] | None = None  # not used: messages are handed over one by one
 
     def __init__(self, name: str, socket: Socket, heard: float) -> None:
         self.name, self._socket = name, socket

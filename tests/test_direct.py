@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.asyncio.server import ServerConnection
@@ -124,9 +125,13 @@ def cut(frames, moves):
 
 masks = st.sampled_from([b"\0\0\0\0", b"\1\2\3\4", b"\x82\x81\0\7"])
 sounds = st.one_of(st.binary(max_size=200), st.sampled_from([bytes(640), frame(2, b"within") * 9, bytes(MOST)]))
-simple = st.builds(lambda data, mask, wide: frame(2, data, mask=mask, wide=wide), sounds, masks, st.booleans())
+texts = st.one_of(st.text(max_size=80), st.sampled_from(["", "声" * 300, '{"event": "media"}'])).map(str.encode)
+simple = st.one_of(
+    st.builds(lambda data, mask, wide: frame(2, data, mask=mask, wide=wide), sounds, masks, st.booleans()),
+    st.builds(lambda data, mask, wide: frame(1, data, mask=mask, wide=wide), texts, masks, st.booleans()),
+)
 others = st.one_of(
-    st.builds(lambda text: frame(1, text.encode()), st.text(max_size=50)),
+    st.builds(lambda a, b: frame(1, a, fin=False) + frame(0, b), texts, texts),
     st.builds(lambda data: frame(9, data), st.binary(max_size=125)),
     st.builds(lambda data: frame(10, data), st.binary(max_size=10)),
     st.builds(lambda a, b: frame(2, a, fin=False) + frame(9, b"?") + frame(0, b), st.binary(max_size=300), st.binary(max_size=300)),
@@ -139,6 +144,8 @@ others = st.one_of(
             frame(2, b"bits", rsv=0x40),
             frame(3, b"unknown"),
             frame(1, b"\xff"),
+            frame(1, "声".encode()[:2]),
+            frame(1, "声".encode()[:1], fin=False) + frame(0, "声".encode()[1:]),
             frame(8, b"\x03\xe8bye"),
             frame(8, b"\0"),
             b"\x82",
@@ -161,9 +168,11 @@ def test_any_frames_cut_anywhere_give_what_the_library_gives(frames, moves, pick
     assert asyncio.run(received(DirectConnection, pieces, refuse))[0] == expected
 
 
-def test_sound_is_taken_whether_or_not_it_comes_in_one_piece():
-    frames = [random.Random(n).randbytes(640) for n in range(20)]
-    data = b"".join(frame(2, sound) for sound in frames)
+@pytest.mark.parametrize("opcode", [1, 2])
+def test_what_is_said_is_taken_whether_or_not_it_comes_in_one_piece(opcode):
+    said = [random.Random(n).randbytes(320) for n in range(20)]
+    frames = [sound.hex() for sound in said] if opcode == 1 else said
+    data = b"".join(frame(opcode, one.encode() if opcode == 1 else one) for one in frames)
     for size in (7, 648, 1_000, 100_000):
         (got, *_), taken = asyncio.run(received(DirectConnection, [data[at : at + size] for at in range(0, len(data), size)]))
         assert (got[:-1], taken) == (frames, 20)
@@ -174,7 +183,13 @@ def test_what_is_whole_and_simple_does_not_pass_the_parser(monkeypatch):
     parsed = []
     real = ServerProtocol.recv_frame
     monkeypatch.setattr(ServerProtocol, "recv_frame", lambda self, frame: (parsed.append(frame.opcode), real(self, frame)))
-    pieces = [frame(9, b""), frame(2, bytes(640)) * 3, frame(9, b""), *[frame(2, bytes(640))] * 5]
+    pieces = [
+        frame(9, b""),
+        frame(2, bytes(640)) * 2 + frame(1, b"a word"),
+        frame(9, b""),
+        *[frame(2, bytes(640)), frame(1, b"x")] * 2,
+        frame(2, b""),
+    ]
 
     assert asyncio.run(received(DirectConnection, pieces))[1] == 8
     assert parsed == [9, 9]

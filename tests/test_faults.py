@@ -326,6 +326,6 @@ def test_no_decision_hangs_on_a_clock_that_can_jump():
     told, dated, ended = (
         {"handshakes.py"},
         {"record.py", "cli/transcripts.py"},
-        {"access/guard.py", "access/minting.py", "access/tokens.py"},
+        {"access/minting.py", "access/tokens.py", "access/board.py", "workers/board.py"},
     )
     assert places == told | dated | ended

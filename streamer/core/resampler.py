@@ -14,7 +14,8 @@ Floats = npt.NDArray[np.float64]
 TAPS: Final = 32  # per phase at the lower of the two rates: 1 ms of delay at 16 kHz, 4 ms at 4 kHz
 KAISER_BETA: Final = 8.0  # about 80 dB of stop-band attenuation
 PASS_BAND: Final = 0.92  # of the lower Nyquist frequency: the transition ends just above it
-BLOCK: Final = 16_000  # values in the windows of one step: beyond 128 KB the allocator may go to the system each time, ten times the cost
+FEW_PHASES: Final = 4  # as of 8, 12, 24, 32, 48 and 96 kHz
+BLOCK: Final = 16_000  # values that one step takes or makes: beyond 128 KB the allocator may go to the system each time, ten times the cost
 
 
 @lru_cache(maxsize=8)
@@ -51,7 +52,8 @@ class Resampler:
         self._up, self._down = SAMPLE_RATE // common, rate // common
         self._half = _half(rate)
         self._filters = _filter_bank(rate)
-        self._block = max(1, BLOCK // (2 * self._half * channels))  # outputs
+        self._few = self._up <= FEW_PHASES
+        self._block = max(1, BLOCK // (self._down if self._few else 2 * self._half * channels))  # outputs
         self._input: Floats = np.zeros((channels, self._half - 1))
         self._position = -(self._half - 1)  # input index of self._input[:, 0]
         self._produced = 0
@@ -65,17 +67,33 @@ class Resampler:
         output: Floats = np.empty((len(values), end - self._produced))
         if not output.size:
             return output
-        windows = np.lib.stride_tricks.sliding_window_view(self._input, 2 * self._half, axis=1)
+        heard = self._phase_by_phase if self._few else self._output_by_output
         for begin in range(self._produced, end, self._block):
-            steps = np.arange(begin, min(begin + self._block, end)) * self._down
-            indices = steps // self._up - self._half + 1 - self._position
-            at = begin - self._produced
-            np.einsum("cnk,nk->cn", windows[:, indices], self._filters[steps % self._up], out=output[:, at : at + len(steps)])
+            block = slice(begin - self._produced, begin - self._produced + self._block)
+            heard(output[:, block], begin)
         self._produced = end
         keep = self._produced * self._down // self._up - self._half + 1 - self._position
         self._input = self._input[:, keep:].copy()  # a view would keep the whole message
         self._position += keep
         return output
+
+    def _phase_by_phase(self, output: Floats, begin: int) -> None:
+        """Outputs from ``begin`` on: each filter slides over the input, and every ``down``-th of what it gives is one."""
+        for phase in range(min(self._up, output.shape[1])):
+            wanted = output[:, phase :: self._up]
+            first, odd = divmod((begin + phase) * self._down, self._up)
+            taps = self._filters[odd]
+            at = first - self._half + 1 - self._position
+            windows = self._input[:, at : at + (wanted.shape[1] - 1) * self._down + len(taps)]
+            for row, out in zip(windows, wanted, strict=True):
+                out[:] = np.correlate(row, taps)[:: self._down]
+
+    def _output_by_output(self, output: Floats, begin: int) -> None:
+        """Outputs from ``begin`` on: each has its window of the input and its filter, laid side by side."""
+        windows = np.lib.stride_tricks.sliding_window_view(self._input, 2 * self._half, axis=1)
+        steps = np.arange(begin, begin + output.shape[1]) * self._down
+        indices = steps // self._up - self._half + 1 - self._position
+        np.einsum("cnk,nk->cn", windows[:, indices], self._filters[steps % self._up], out=output)
 
     def finish(self) -> Floats:
         """The last samples, as if silence followed."""

@@ -29,7 +29,7 @@ ASK_S: Final = 2.0  # for a gateway to say whether it has a session
 class Passed:
     """The client's socket as its session sees it, at the other gateway."""
 
-    take: Callable[[bytes], bool] | None = None
+    take: Callable[[Payload], bool] | None = None
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, peer: str) -> None:
         self._reader, self._writer = reader, writer
