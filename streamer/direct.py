@@ -40,7 +40,7 @@ class DirectConnection(ServerConnection):
     back: Back | None = None
     """The client comes back to a session."""
     seat: Seat | None = None
-    """Given back when the connection is gone, whatever became of it."""
+    """Given back when the connection is gone, unless a session has taken it over."""
     valid: Callable[[], bool] = staticmethod(lambda: True)
     """Whether whoever was let in still may."""
     post: Post | None = None

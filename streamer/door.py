@@ -11,6 +11,7 @@ from websockets.http11 import Request, Response
 
 from streamer.access import Scope, minting, scope_of
 from streamer.access.guard import Asked, Denied, Guard
+from streamer.access.seats import Granted
 from streamer.direct import DirectConnection
 from streamer.metrics import Metrics
 from streamer.pages import respond
@@ -23,23 +24,27 @@ ACCESS: Final = "/access"
 
 
 class Door:
-    """Answers ``None`` where somebody may come in."""
+    """Where an answer may be ``None``, somebody may come in."""
 
     def __init__(self, guard: Guard, metrics: Metrics) -> None:
         self._guard, self._metrics = guard, metrics
 
-    def enter(self, socket: DirectConnection, handshake: Handshake, scope: Scope) -> Response | None:
-        """For a WebSocket. A session gets a seat, which is given back when the socket is gone."""
+    def enter(self, socket: DirectConnection, handshake: Handshake, scope: Scope) -> Granted | Response:
+        """Who asks for a WebSocket, where that one may have it."""
         asked = _asked(socket, handshake, websocket=True)
         granted = self._guard.admit(asked, scope)
         if isinstance(granted, Denied):
             return self._refused(asked, granted)
-        if scope is Scope.TRANSCRIBE:
-            seat = self._guard.seat(granted, asked)
-            if isinstance(seat, Denied):
-                return self._refused(asked, seat)
-            socket.seat = seat
         socket.valid = partial(self._guard.still_valid, granted)
+        return granted
+
+    def seat(self, socket: DirectConnection, handshake: Handshake, granted: Granted) -> Response | None:
+        """A place for the session of who was let in. It is given back when the socket is gone, or the session that takes it over."""
+        asked = _asked(socket, handshake, websocket=True)
+        seat = self._guard.seat(granted, asked)
+        if isinstance(seat, Denied):
+            return self._refused(asked, seat)
+        socket.seat = seat
         return None
 
     def ask(self, socket: DirectConnection, handshake: Handshake) -> Response | None:

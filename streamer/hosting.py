@@ -73,7 +73,12 @@ class Hosting:
         elif isinstance(socket.wire, SharedWire):
             await self._serve_voices(socket, socket.wire)
         elif isinstance(socket.wire, Wire):
-            await self._run(self._connect(socket, socket.route, socket.wire, socket.session_id, socket.seat))
+            seat, socket.seat = socket.seat, None  # it is the session's, over as many sockets as that takes
+            try:
+                await self._run(self._connect(socket, socket.route, socket.wire, socket.session_id, seat))
+            finally:
+                if seat:
+                    seat.leave()
         else:
             await self._follow(socket, socket.wire)
 

@@ -268,10 +268,11 @@ class Server:
             self.metrics.refused.labels("path").inc()
             places = ", ".join(route.paths[0] for route in ROUTES if route.paths)
             return respond(HTTPStatus.NOT_FOUND, f"no WebSocket is at {path[:100]}; they are at {places}\n")
-        handshake = read_handshake(request)
-        if answer := self._door.enter(socket, handshake, Scope.FOLLOW if route is calls.ROUTE else Scope.TRANSCRIBE):
-            return answer
-        handshake = for_a_wire(handshake)
+        asked, follows = read_handshake(request), route is calls.ROUTE
+        granted = self._door.enter(socket, asked, Scope.FOLLOW if follows else Scope.TRANSCRIBE)
+        if isinstance(granted, Response):
+            return granted
+        handshake = for_a_wire(asked)
         try:
             wire = route.open(handshake)
             if isinstance(wire, Wire | SharedWire) and (named := handshake.query.get("call")):
@@ -282,11 +283,13 @@ class Server:
             answer.headers.update(refused.headers)
             return answer
         back = wire.back if isinstance(wire, Wire) else None
-        if refusal := self._refusal(follows=route is calls.ROUTE, returns=back is not None):
+        if refusal := self._refusal(follows=follows, returns=back is not None):
             self.metrics.refused.labels(refusal[0]).inc()
             return respond(HTTPStatus.SERVICE_UNAVAILABLE, refusal[1] + "\n", Retry_After=str(RETRY_AFTER_S))
         socket.session_id, socket.route, socket.wire, socket.back = handshake.session_id, route, wire, back
-        return self._admit_back(back) if back else None
+        if back:  # whose session has its seat
+            return self._admit_back(back)
+        return None if follows else self._door.seat(socket, asked, granted)
 
     async def _admit_back(self, back: Back) -> Response | None:
         why = self.hosting.why_not(back)

@@ -1,6 +1,7 @@
 """A client whose socket was lost comes back to its session: nothing is missed, nothing comes twice, nothing is heard twice."""
 
 import asyncio
+import contextlib
 import json
 import random
 import time
@@ -10,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from streamer import calls, outbox
+from streamer.access.guard import Guard
 from tests.driving import Driver, speech
 from tests.serving import serving
 from tests.test_server import Loud
@@ -195,6 +197,30 @@ def test_the_old_socket_may_still_look_alive(server):
         return client
 
     assert asyncio.run(story()).texts == TEXTS
+
+
+def test_a_session_keeps_its_one_place_over_all_its_sockets():
+    with serving(judge=Loud(), guard=Guard(sessions_per_address=1), resume_s=30) as server:
+
+        async def newcomer():
+            async with connect(server.socket):
+                pass
+
+        async def story():
+            client = await Client(server).begin()
+            await client.come_back()  # while the old socket looks alive
+            client.lose()
+            with pytest.raises(InvalidStatus, match="429"):
+                await newcomer()
+            await client.come_back()
+            await client.say('{"type": "stop"}')
+            await client.read()
+            async with asyncio.timeout(10):
+                while True:
+                    with contextlib.suppress(InvalidStatus):
+                        return await newcomer()
+
+        asyncio.run(story())
 
 
 def test_heartbeats_acknowledge_what_was_received(server):
