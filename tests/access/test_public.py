@@ -35,7 +35,9 @@ def test_a_weak_key_and_one_of_another_kind_are_refused(kind):
         read_public_key(base64.b64encode(public_der(kind)).decode())
 
 
-@pytest.mark.parametrize("pem", [private_pem("RS256"), private_pem("RS256", PrivateFormat.TraditionalOpenSSL), private_pem("ES256")])
+@pytest.mark.parametrize(
+    "pem", [private_pem("RS256"), private_pem("RS256", PrivateFormat.TraditionalOpenSSL), private_pem("ES256")], ids=["pkcs8", "rsa", "ec"]
+)
 def test_a_private_key_is_refused_and_not_quoted(pem):
     with pytest.raises(ValueError, match="it is a private key, which whoever signs keeps to themselves") as fault:
         read_public_pem(pem + public_pem("RS256"))
