@@ -49,6 +49,7 @@ class Story:
     failed: float = 0.0
     again: float = 0.0
     unbuilt: int = 0
+    hung: list = field(default_factory=list)  # jobs of the batches that hung
     over: threading.Event = field(default_factory=threading.Event)
 
     def begins(self, at=AT):
@@ -97,7 +98,10 @@ def hangs(story, jobs):
 
 
 def hangs_twice(story, jobs):
-    if story.begins() or story.batches == AT + 8:
+    """The second time with other jobs: one that is in two such batches is given up."""
+    again = story.failed and len(story.hung) == 1 and not any(job is one for job in jobs for one in story.hung[0])
+    if story.begins() or again:
+        story.hung.append(jobs)
         story.over.wait(60)
 
 

@@ -76,7 +76,7 @@ def test_a_session_that_the_drain_cannot_finish_is_told_so_and_closed(stuck, sta
         error["message"] == "the server stops, and what was said could not be finished within 0.3 s; begin a new session, and say it again"
     )
     assert (closed["type"], closed["reason"], code) == ("closed", "internal", 1011)
-    assert took < 2.0
+    assert took < 8.0
 
 
 def test_a_client_that_neither_reads_nor_answers_does_not_hold_up_the_stop(stuck):

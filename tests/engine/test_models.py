@@ -282,7 +282,7 @@ def test_without_a_hub_the_bundled_model_serves_at_once_and_says_why(refused: st
         pytest.skip("moonshine-voice is not installed")
     began = time.monotonic()
     found = models(tmp_path, refused, silent, connect_timeout_s=0.3).find(None)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
     assert (found.kind, found.source) == (Kind.BUNDLED, "package moonshine-voice")
     assert found.notice is not None
     assert found.notice.startswith(
@@ -308,7 +308,7 @@ def test_a_resolver_that_hangs_holds_nobody_up(tmp_path: Path, monkeypatch: pyte
         ModelNotFound, match=r"ModelScope \(hub.invalid\) did not answer within 0.2 s; Hugging Face \(hub.invalid\) did not"
     ):
         models(tmp_path, "http://hub.invalid", "http://hub.invalid", connect_timeout_s=0.2).find("sensevoice")
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 8
     assert asked.acquire(timeout=10) and asked.acquire(timeout=10)
     released.set()
 
