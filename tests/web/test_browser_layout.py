@@ -87,13 +87,15 @@ def test_a_long_meeting_stays_fast_and_follows_the_newest_words(server, open_pag
     server.script = script
     page = open_page(script=LONGEST_TASK)
     page.get_by_role("button", name="Start").click()
+    began = page.evaluate("performance.now()")
     for _ in range(200):  # Playwright's own waiting reads the whole page each time, and would be what is measured
         page.wait_for_timeout(100)
         if page.evaluate("document.querySelector('#open .unstable')?.textContent") == "still":
             break
+    longest, now = page.evaluate("[window.longestTask, performance.now()]")
     assert page.evaluate("document.querySelectorAll('#items li').length") == MANY
     assert distance_from_end(page) < 2
-    assert page.evaluate("window.longestTask") < 500, "ms the page was blocked while three hours arrived at once"
+    assert longest < (now - began) / 4, "ms the page was blocked at a time while three hours arrived at once"
 
 
 LONGEST_TASK = """
