@@ -13,7 +13,7 @@ from livekit.agents.utils import http_context
 from livekit.plugins import openai
 
 CHUNK_S = 0.05
-REST_S = 1.5
+REST_S = 3
 
 
 async def main(url, path):

@@ -15,7 +15,7 @@ from openai.types.realtime import RealtimeServerEvent
 from pydantic import TypeAdapter
 
 CHUNK_S = 0.1
-REST_S = 1.5
+REST_S = 4
 EVENT = TypeAdapter(RealtimeServerEvent)
 
 
