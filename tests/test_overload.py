@@ -153,7 +153,7 @@ def test_a_file_sent_at_once_leaves_others_their_words_and_little_memory():
         got, grown = asyncio.run(asyncio.wait_for(story(), 120))
 
     assert texts(got) == EXPECTED[0]
-    assert partials([got]) > 5
+    assert partials([got]) > 2  # of nine without the file
     assert max(message["queue_ms"] for message in got if message["type"] == "final") < 1_000
     assert grown < 20_000_000
 

@@ -12,18 +12,17 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from streamer import __version__
-from streamer.access.configured import build_guard, build_tls, require_safe
+from streamer.access.configured import require_safe
 from streamer.cli.bench_output import count
 from streamer.cli.build import builds
 from streamer.cli.transcripts import store_address
+from streamer.configured import ConfiguredServer
 from streamer.engine.device import PRECISIONS
 from streamer.engine.placement import in_threads
 from streamer.engine.scheduler import Health
 from streamer.engine.scheduling import Scheduling
 from streamer.errors import ConfigurationError
-from streamer.keeper import Keeper
 from streamer.logs import FORMATS, LEVELS, configure_logging
-from streamer.server import Server
 from streamer.settings import EXPECTED_LISTEN, Settings, needs_restart, read_again, read_listen
 from streamer.store.address import EXPECTED as EXPECTED_STORE
 from streamer.store.address import open_store, sqlite_path
@@ -131,35 +130,17 @@ class Service(Protocol):
         """Take over what may change."""
 
 
-class InOneProcess(Server):
-    """The server, which is told its new limits."""
-
-    def reload(self, settings: Settings) -> None:
-        self.change(settings.limits)
-
-
 def service(settings: Settings) -> Service:
-    judge = choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
-    guard, tls = build_guard(settings.access), build_tls(settings.access)  # and so are these
+    """What cannot be had is told here and once, whoever needs it later."""
     if settings.record and not sqlite_path(settings.store or ""):
         raise ConfigurationError(
             f"audio is recorded beside a SQLite store, and there is {'another' if settings.store else 'none'}; say --store sqlite:PATH too"
         )
     if settings.store:
-        open_store(settings.store)  # what cannot be had is told before anybody speaks; later it is told with each final
-    if settings.workers > 1:
-        return Supervisor(settings, builds(settings))
-    return InOneProcess(
-        in_threads(*builds(settings), hung_s=settings.watchdog_s),
-        judge,
-        host=settings.host,
-        port=settings.port,
-        listen=settings.listen,
-        limits=settings.limits,
-        guard=guard,
-        tls=tls,
-        keeper=Keeper(settings.store, days=settings.store_days, record=settings.record) if settings.store else None,
-    )
+        open_store(settings.store)
+    engines = builds(settings)
+    alone = ConfiguredServer(settings, in_threads(*engines, hung_s=settings.watchdog_s))
+    return Supervisor(settings, engines) if settings.workers > 1 else alone
 
 
 async def serve(settings: Settings, read: Callable[[], Settings]) -> int:

@@ -3,22 +3,19 @@
 import asyncio
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from streamer.access.configured import build_guard, build_tls
 from streamer.calls import Calls, Tell
+from streamer.configured import ConfiguredServer
 from streamer.direct import DirectConnection
 from streamer.engine.placement import placed
 from streamer.engine.scheduler import Batch, Deliver
 from streamer.engine.scheduling import Scheduling
-from streamer.keeper import Keeper
 from streamer.metrics import Metrics
 from streamer.returning import Returns
-from streamer.server import Server
 from streamer.settings import Settings
-from streamer.vad import choose
 from streamer.wires import Back
 from streamer.workers import passing, relay
 from streamer.workers.board import SharedBoard, Table
@@ -87,21 +84,9 @@ class GatewayWork:
         def engines(deliver: Deliver, observe: Callable[[Batch], None]) -> Scheduling:
             return placed([RemoteScheduler(path) for path in self.engines])
 
-        settings = self.settings
+        settings = replace(self.settings, port=self.port, listen=self.listen)
         company = Neighbours(channel, Slots(self.slots, self.workers), self.slot, self.relays)
-        judge = choose.choose_judge(settings.vad)
-        server = Server(
-            engines,
-            judge,
-            host=settings.host,
-            port=self.port,
-            listen=self.listen,
-            limits=settings.limits,
-            company=company,
-            guard=build_guard(settings.access, SharedBoard(Table(self.board, self.workers), self.slot)),
-            tls=build_tls(settings.access),
-            keeper=Keeper(settings.store, days=settings.store_days, record=settings.record) if settings.store else None,
-        )
+        server = ConfiguredServer(settings, engines, company=company, board=SharedBoard(Table(self.board, self.workers), self.slot))
 
         async def exposition() -> bytes:
             return await asyncio.sleep(0, server.metrics.exposition())
@@ -110,7 +95,7 @@ class GatewayWork:
 
         def reload(data: bytes) -> None:
             configure(data)
-            server.change(pickle.loads(data).limits)
+            server.reload(pickle.loads(data))
 
         channel.answer, channel.told = exposition, reload
         await server.start()
