@@ -41,6 +41,8 @@ class DirectConnection(ServerConnection):
     """The client comes back to a session."""
     seat: Seat | None = None
     """Given back when the connection is gone, unless a session has taken it over."""
+    gone: Callable[[], None] = staticmethod(lambda: None)
+    """Called when the connection is gone, whatever became of it."""
     valid: Callable[[], bool] = staticmethod(lambda: True)
     """Whether whoever was let in still may."""
     post: Post | None = None
@@ -72,6 +74,7 @@ class DirectConnection(ServerConnection):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.seat:
             self.seat.leave()
+        self.gone()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

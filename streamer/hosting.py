@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from streamer import __version__
@@ -54,6 +55,7 @@ class Hosting:
         self.connections: set[Connection] = set()
         self.shared: set[Voices] = set()
         self.following: set[asyncio.Task[None]] = set()
+        self._coming: set[DirectConnection] = set()  # let in, and not served yet: their handshake is being answered
         self.streams: dict[asyncio.Task[None], TcpSocket] = {}
         self._resumable: dict[str, Connection] = {}
         metrics.sessions.set_function(lambda: len(self.connections))
@@ -63,11 +65,29 @@ class Hosting:
     @property
     def sessions(self) -> int:
         """What counts against the bound, of all processes."""
-        return max(self._company.sessions(len(self.connections)), len(self.shared))
+        return max(self._count(), len(self.shared))
+
+    def _count(self) -> int:
+        return self._company.sessions(len(self.connections) + len(self._coming))
+
+    def expect(self, socket: DirectConnection) -> bool:
+        """Count the session of a client who is let in, from now on; unless there would be more than there may be."""
+        self._coming.add(socket)
+        if self.sessions > self.limits.max_sessions:  # counted first: others who share the bound look at the same moment
+            self._come(socket)
+            return False
+        socket.gone = partial(self._come, socket)
+        return True
+
+    def _come(self, socket: DirectConnection) -> None:
+        """It has its session, or will have none."""
+        self._coming.discard(socket)
+        self._count()
 
     async def serve(self, socket: DirectConnection) -> None:
         """One WebSocket whose handshake was accepted, to its end."""
         socket.most = self.limits.max_message_bytes
+        self._coming.discard(socket)
         if socket.back:
             await self.come_back(socket, socket.back)
         elif isinstance(socket.wire, SharedWire):
@@ -221,7 +241,7 @@ class Hosting:
         self.connections.add(connection)
         if connection.resume_token:
             self._resumable[connection.resume_token] = connection
-        self._company.sessions(len(self.connections))
+        self._count()
         self._metrics.sessions_total.inc()
         return connection
 
@@ -231,4 +251,4 @@ class Hosting:
         finally:
             self.connections.discard(connection)
             self._resumable.pop(connection.resume_token or "", None)
-            self._company.sessions(len(self.connections))
+            self._count()

@@ -284,12 +284,19 @@ class Server:
             return answer
         back = wire.back if isinstance(wire, Wire) else None
         if refusal := self._refusal(follows=follows, returns=back is not None):
-            self.metrics.refused.labels(refusal[0]).inc()
-            return respond(HTTPStatus.SERVICE_UNAVAILABLE, refusal[1] + "\n", Retry_After=str(RETRY_AFTER_S))
+            return self._turn_away(refusal)
         socket.session_id, socket.route, socket.wire, socket.back = handshake.session_id, route, wire, back
         if back:  # whose session has its seat
             return self._admit_back(back)
-        return None if follows else self._door.seat(socket, asked, granted)
+        if follows:
+            return None
+        if unseated := self._door.seat(socket, asked, granted):
+            return unseated
+        return None if self.hosting.expect(socket) else self._turn_away(self._full())
+
+    def _turn_away(self, refusal: Refusal) -> Response:
+        self.metrics.refused.labels(refusal[0]).inc()
+        return respond(HTTPStatus.SERVICE_UNAVAILABLE, refusal[1] + "\n", Retry_After=str(RETRY_AFTER_S))
 
     async def _admit_back(self, back: Back) -> Response | None:
         why = self.hosting.why_not(back)
@@ -311,11 +318,14 @@ class Server:
         if returns:
             return None
         if inside.sessions >= limits.max_sessions:
-            return "server_full", f"all {limits.max_sessions} sessions are taken; try again later"
+            return self._full()
         delay, most_s = self.scheduler.delay_s, limits.max_queue_s
         if delay > most_s > 0:
             return "overloaded", f"the engine is {delay:.1f} s behind, at most {most_s:g} s are allowed; try again later"
         return None
+
+    def _full(self) -> Refusal:
+        return "server_full", f"all {self.hosting.limits.max_sessions} sessions are taken; try again later"
 
     def _readiness(self) -> Response:
         if self.ready and self._company.ready(True):

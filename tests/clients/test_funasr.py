@@ -93,7 +93,7 @@ def test_tags_are_what_xiaozhi_takes_apart_and_nothing_that_the_page_stumbles_ov
 def test_openclaw_hears_growing_partials_and_transcripts(server, pcm, mode):
     partials, transcripts = asyncio.run(openclaw.transcribe(server, pcm, mode))
     assert plain(" ".join(transcripts)).startswith(BEGIN)
-    assert len(partials) >= 5
+    assert len(partials) >= 3
     assert all(later.startswith(earlier) for earlier, later in pairwise(partials[:4]))
 
 

@@ -249,6 +249,26 @@ def test_the_bound_of_sessions_holds_for_all_gateways_together():
         asyncio.run(fill(service))
 
 
+def test_a_crowd_at_all_gateways_at_once_does_not_pass_the_bound():
+    async def try_to_open(service):
+        with suppress(InvalidStatus):
+            return await opened(service)
+
+    async def crowd(service):
+        for _ in range(5):
+            inside = [socket for socket in await asyncio.gather(*(try_to_open(service) for _ in range(20))) if socket]
+            most.append(len(inside))
+            for socket in inside:
+                await socket.close()
+            service.until(lambda: service.metric("streamer_open_sessions") == 0.0)
+
+    most = []
+    with workers(STREAMER_MAX_SESSIONS="3") as service:
+        asyncio.run(crowd(service))
+    assert max(most) <= 3
+    assert min(most) >= 1  # of two who see each other at the last place both may be told to try again
+
+
 def test_a_signal_drains_what_is_being_said_and_then_everybody_ends():
     async def stop(service):
         async def terminate(go_on):
