@@ -28,5 +28,5 @@ class ConfiguredServer(Server):
         )
 
     def reload(self, settings: Settings) -> None:
-        """Take over what may change while it runs."""
-        self.change(settings.limits)
+        """Take over what may change: limits, for who is let in from here on; who is in keeps those that held then."""
+        self.hosting.limits = settings.limits

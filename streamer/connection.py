@@ -415,7 +415,7 @@ class Connection:
         logger.warning("session %s: %s", self.id, error)
         self._rooms.metrics.errors.labels(error.code).inc()
         self._alone = True
-        self._outbox.put_close(1008, error.code)
+        self._outbox.put_close(error.close_code, error.code)
         self._socket.abort()
 
     def _count(self, message: Message | Said) -> None:

@@ -63,7 +63,7 @@ class Follower:
             await asyncio.sleep(self._limits.heartbeat_s)
             if not self._socket.valid():
                 break
-        await self._socket.close(1008, AccessRevoked.code)
+        await self._socket.close(AccessRevoked.close_code, AccessRevoked.code)
 
     async def _read(self) -> None:
         """What a follower says has no meaning; but only who reads learns that it has left."""

@@ -182,10 +182,6 @@ class Server:
         _bound_kernel(server)
         return server
 
-    def change(self, limits: Limits) -> None:
-        """For who is let in from here on; who is in keeps those that held then."""
-        self.hosting.limits = limits
-
     async def stop(self) -> None:
         """Refuse newcomers, say when, finish what is open within the drain limit, close with 1001, free the model."""
         self._draining = True

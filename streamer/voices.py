@@ -25,8 +25,6 @@ logger: Final = logging.getLogger(__name__)
 
 MAX_VOICES: Final = 100  # open at once on one socket: more than a meeting has open microphones, and a tenth of a server's sessions
 
-POLICY_VIOLATION: Final = 1008
-
 Refusal = tuple[str, str]
 """A word for the metrics, and a sentence."""
 
@@ -47,8 +45,8 @@ class Voices:
         refusal: Callable[[], Refusal | None],
         join: Callable[[Voice], Coroutine[Any, Any, None]],
         metrics: Metrics,
-        fault: Callable[[], SessionError | None] = lambda: None,
-        heartbeat_s: float = 5.0,
+        fault: Callable[[], SessionError | None],
+        heartbeat_s: float,
     ) -> None:
         self.id = id
         self._socket, self._wire = socket, wire
@@ -165,7 +163,7 @@ class Voices:
         if self._rejected == 1:
             logger.warning("voices %s: %s", self.id, sentence)
         if self._rejected > MAX_REJECTED:
-            self._finish(POLICY_VIOLATION, TooManyErrors.code)
+            self._finish(TooManyErrors.close_code, TooManyErrors.code)
 
     async def _pause(self) -> None:
         """End the voices that have sent nothing for a while."""
@@ -184,7 +182,8 @@ class Voices:
             if fault := self._fault():
                 break
         logger.warning("voices %s: %s", self.id, fault)
-        self._finish(POLICY_VIOLATION, fault.code)
+        assert fault.close_code is not None
+        self._finish(fault.close_code, fault.code)
 
     def _clock(self) -> float:
         """Stands still while one voice holds up the others, who cannot be heard then."""

@@ -5,6 +5,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+from streamer.access.watched import State, state_of
 from streamer.errors import ConfigurationError
 
 logger: Final = logging.getLogger(__name__)
@@ -16,17 +17,19 @@ def tls_with(cert: Path, key: Path | None) -> ssl.SSLContext:
     Each handshake looks at the files. Where they have changed and cannot be used (a renewal may be half written), clients are still met
     with the certificate before, and that is logged.
     """
-    context = _load(cert, key)
-    context.sni_callback = _Renewed(cert, key, context).choose
+    newest = _Newest(cert, key)
+    context = newest.context
+    context.sni_callback = newest.choose
     return context
 
 
-class _Renewed:
+class _Newest:
     """The newest certificate that could be used."""
 
-    def __init__(self, cert: Path, key: Path | None, context: ssl.SSLContext) -> None:
-        self._cert, self._key, self._context = cert, key, context
+    def __init__(self, cert: Path, key: Path | None) -> None:
+        self._cert, self._key = cert, key
         self._seen = self._state()
+        self.context = _load(cert, key)
 
     def choose(self, client: ssl.SSLObject, name: str | None, context: ssl.SSLContext) -> None:
         """Called once in every handshake, whether the client names the server or not."""
@@ -34,22 +37,14 @@ class _Renewed:
         if state != self._seen:
             self._seen = state
             try:
-                self._context = _load(self._cert, self._key)
+                self.context = _load(self._cert, self._key)
                 logger.info("the certificate was read again from %s", self._cert)
             except ConfigurationError as error:
                 logger.error("%s; clients are met with the one before", error)
-        client.context = self._context
+        client.context = self.context
 
-    def _state(self) -> tuple[tuple[int, int, int] | None, ...]:
-        return tuple(_state_of(path) for path in (self._cert, self._key) if path)
-
-
-def _state_of(path: Path) -> tuple[int, int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    def _state(self) -> tuple[State | None, ...]:
+        return tuple(state_of(path) for path in (self._cert, self._key) if path)
 
 
 def _load(cert: Path, key: Path | None) -> ssl.SSLContext:

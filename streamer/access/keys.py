@@ -22,6 +22,7 @@ from typing import Final
 
 from streamer.access import USUAL, Scope, read_scopes
 from streamer.access.public import PublicKey, read_public_key
+from streamer.access.watched import state_of
 from streamer.errors import ConfigurationError
 
 logger: Final = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ PREFIX: Final = "streamer_"  # so that scanners, and people, know one when they 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 HASH: Final = re.compile(r"sha256:([0-9a-f]{64})")
 PUBLIC: Final = "public:"
+MOST_SESSIONS: Final = 1_000_000  # at a time, of a key or a token
 USUAL_OF_PUBLIC: Final = USUAL - {Scope.MINT}  # whoever has the private half signs what they need
 HEAD: Final = (
     "# streamer's keys: name, hash or public half, scopes, sessions at a time. Made by `streamer keys add`; no key itself is here.\n"
@@ -99,7 +101,7 @@ def read_key(line: str) -> Key:
         raise ValueError("it does not begin with a name")
     fields = dict(part.partition("=")[::2] for part in parts[1:])
     sessions = fields.pop("sessions", None)
-    if sessions is not None and not 1 <= int(sessions) <= 1_000_000:
+    if sessions is not None and not 1 <= int(sessions) <= MOST_SESSIONS:
         raise ValueError(f"{name} has sessions={sessions}, expected 1 or more")
     known_by, bound = parts[0] if parts else "", int(sessions) if sessions else None
     if known_by.startswith(PUBLIC):
@@ -137,10 +139,9 @@ class Keys:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seen: tuple[int, int, int] | None = None
+        self._seen = state_of(path)
         self._keys: dict[str, Key] = {}
         try:
-            self._seen = self._state()
             self._keys = by_name(load(path))
         except (OSError, ValueError) as error:
             raise ConfigurationError(
@@ -172,15 +173,11 @@ class Keys:
         self._refresh()
         return self._keys.values()
 
-    def _state(self) -> tuple[int, int, int]:
-        status = self.path.stat()
-        return status.st_mtime_ns, status.st_size, status.st_ino
-
     def _refresh(self) -> None:
+        state = state_of(self.path)
+        if state and state == self._seen:
+            return
         try:
-            state = self._state()
-            if state == self._seen:
-                return
             text = self.path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             if self._keys:

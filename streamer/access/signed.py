@@ -9,9 +9,9 @@ from typing import Any, Final
 import jwt
 
 from streamer.access import Scope, read_scopes
-from streamer.access.keys import Key, sha256_of
+from streamer.access.keys import MOST_SESSIONS, Key, sha256_of
 from streamer.access.public import PublicKey
-from streamer.access.tokens import AUDIENCE, LEEWAY_S, MOST_EXPIRES_S, MOST_QUOTA_S, MOST_SESSIONS, NOT_OURS, BadToken, Token
+from streamer.access.tokens import AUDIENCE, LEEWAY_S, MOST_EXPIRES_S, MOST_QUOTA_S, NOT_OURS, BadToken, Token
 
 LATEST: Final = 10**11  # seconds since 1970 that a clock can say
 SIGNATURE_ALONE: Final[Any] = {

@@ -14,7 +14,7 @@ from typing import Any, Final
 import jwt
 
 from streamer.access import Scope, read_scopes
-from streamer.access.keys import Key
+from streamer.access.keys import MOST_SESSIONS, Key
 from streamer.errors import ConfigurationError
 
 logger: Final = logging.getLogger(__name__)
@@ -25,7 +25,6 @@ SECRET_BYTES: Final = 32  # as many as the signature has
 LEEWAY_S: Final = 5  # between the clocks of the machines that share a secret
 MOST_EXPIRES_S: Final = 3_600
 MOST_QUOTA_S: Final = 10**9
-MOST_SESSIONS: Final = 1_000_000
 NOT_OURS: Final = "the token is not one of this server's"
 USUAL_EXPIRES_S: Final = 60
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from streamer import __version__
-from streamer.access.configured import require_safe
+from streamer.access.configured import build_guard, build_tls, require_safe
 from streamer.cli.bench_output import count
 from streamer.cli.build import builds
 from streamer.cli.transcripts import store_address
@@ -131,16 +131,19 @@ class Service(Protocol):
 
 
 def service(settings: Settings) -> Service:
-    """What cannot be had is told here and once, whoever needs it later."""
+    """Raises ``ConfigurationError``."""
     if settings.record and not sqlite_path(settings.store or ""):
         raise ConfigurationError(
             f"audio is recorded beside a SQLite store, and there is {'another' if settings.store else 'none'}; say --store sqlite:PATH too"
         )
     if settings.store:
-        open_store(settings.store)
-    engines = builds(settings)
-    alone = ConfiguredServer(settings, in_threads(*engines, hung_s=settings.watchdog_s))
-    return Supervisor(settings, engines) if settings.workers > 1 else alone
+        open_store(settings.store)  # what cannot be had is told before anybody speaks; later it is told with each final
+    if settings.workers == 1:
+        return ConfiguredServer(settings, in_threads(*builds(settings), hung_s=settings.watchdog_s))
+    choose.choose_judge(settings.vad)  # each gateway has its own, but one that cannot be had is told here and once
+    build_guard(settings.access)  # and so are these
+    build_tls(settings.access)
+    return Supervisor(settings, builds(settings))
 
 
 async def serve(settings: Settings, read: Callable[[], Settings]) -> int:
